@@ -1,0 +1,69 @@
+"""What the decision maker asks for: each command is one thing the shell has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from registry.sdk.action import Apply, Delivery
+
+FinalStatus = Literal["SUCCESS", "FAILED", "CANCELLED", "TIMED_OUT"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPure:
+    """Evaluate a step that touches nothing (condition, switch, pure action, join, end)."""
+
+    step_id: str
+    attempt: int = 1
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEffect:
+    """Call an action that touches the world, after its intent is committed."""
+
+    step_id: str
+    attempt: int
+    action_key: str
+    inputs: Mapping[str, Any]
+    delivery: Delivery
+    idempotency_key: UUID
+    timeout_s: float
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyWrite:
+    """Make a write of our own inside the recording commit."""
+
+    step_id: str
+    attempt: int
+    action_key: str
+    inputs: Mapping[str, Any]
+    apply: Apply
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitUntil:
+    """Leave the step (a delay, or a retry that is not due yet) until a moment."""
+
+    step_id: str
+    due_at: datetime
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """End the execution. ``error`` is ``{"code", "message", "step_id"}`` unless it succeeded."""
+
+    status: FinalStatus
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+
+
+Command = RunPure | CallEffect | ApplyWrite | WaitUntil | Finish

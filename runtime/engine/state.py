@@ -1,0 +1,92 @@
+"""What is known of one execution, folded from its step rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+StepStatus = Literal[
+    "PENDING",
+    "RUNNING",
+    "WAITING",
+    "UNCERTAIN",
+    "SUCCESS",
+    "FAILED",
+    "SKIPPED",
+    "CANCELLED",
+    "TIMED_OUT",
+]
+StepKey = tuple[str, int | None]  # (step id, item index in a loop)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """One attempt of one step, exactly as its row in ``step_execution`` says it.
+
+    ``branch`` is the branch key taken (``default``, ``yes``, ``error`` …). ``due_at`` is when a
+    WAITING step goes on, or when the attempt after a FAILED one may start; a FAILED record without
+    ``due_at`` is final. ``error`` is ``{"code", "message", …}``. ``effect_key`` is the idempotency
+    key sent along. ``again`` counts a person's "run again".
+    """
+
+    step_id: str
+    kind: str
+    status: StepStatus
+    attempt: int = 1
+    item: int | None = None
+    action_key: str = ""
+    branch: str = ""
+    input: Any = None
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    due_at: datetime | None = None
+    effect_key: UUID | None = None
+    again: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """What of an execution never changes while it runs.
+
+    ``variables`` holds values by key (secret ones already decrypted for this pass). ``contact`` is
+    whom the event is about: ``{"email", "name"}``.
+    """
+
+    execution_id: UUID
+    workflow_id: UUID
+    project_id: UUID
+    workflow_name: str
+    run_url: str
+    started_at: datetime
+    event: Any
+    request: Any = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    contact: Mapping[str, str] = field(default_factory=dict)
+    trigger_key: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class RunState:
+    """The latest attempt of each step, and the effects that are under way.
+
+    ``in_flight`` holds the steps whose effect was asked for and has not answered.
+    """
+
+    run: RunInfo
+    latest: dict[StepKey, StepRecord] = field(default_factory=dict)
+    in_flight: set[StepKey] = field(default_factory=set)
+    cancel_requested: bool = False
+
+    def fold(self, records: Iterable[StepRecord]) -> None:
+        """Take in records in any order; a later attempt replaces an earlier one."""
+        for record in records:
+            key = (record.step_id, record.item)
+            known = self.latest.get(key)
+            if known is None or (record.again, record.attempt) >= (known.again, known.attempt):
+                self.latest[key] = record
+            self.in_flight.discard(key)
