@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from email.message import EmailMessage
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from leadsend.lib.egress.smtp import parse_mail_url, send
+from leadsend.lib.errors import ConfigurationError, PermanentError, RetryableError
+
+
+class Postbox:
+    """Keeps mails, and answers what a recipient's name asks for."""
+
+    def __init__(self):
+        self.mails = []
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - aiosmtpd's name
+        name = address.split("@")[0]
+        if name == "unknown":
+            return "550 no such user"
+        if name == "full":
+            return "452 mailbox full"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
+        if b"cut the line" in envelope.content:
+            server.transport.abort()
+        self.mails.append(envelope)
+        return "250 kept"
+
+
+@contextmanager
+def post_office(settings, *, auth=None):
+    postbox = Postbox()
+    options = {"authenticator": auth, "auth_require_tls": False} if auth else {}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        postbox.port = free.getsockname()[1]
+    controller = Controller(postbox, hostname="127.0.0.1", port=postbox.port, **options)
+    controller.start()
+    settings.EMAIL_URL = f"smtp://127.0.0.1:{postbox.port}"
+    settings.EGRESS_ALLOW = []
+    try:
+        yield postbox
+    finally:
+        controller.stop()
+
+
+def mail(*to, text="Hello"):
+    message = EmailMessage()
+    message["From"] = "leadsend@example.com"
+    message["To"] = ", ".join(to or ["ada@example.com"])
+    message["Subject"] = "Grüße"
+    message.set_content(text)
+    return message
+
+
+def test_a_mail_arrives_at_the_operators_server(settings):
+    with post_office(settings) as postbox:
+        refused = send(mail(), settings.EMAIL_URL)
+
+    assert refused == {}
+    assert postbox.mails[0].rcpt_tos == ["ada@example.com"]
+    assert b"=?utf-8?" in postbox.mails[0].content
+
+
+def test_another_server_on_the_inside_is_not_called(settings):
+    with post_office(settings) as postbox, pytest.raises(PermanentError) as refusal:
+        send(mail(), f"smtp://localhost:{postbox.port}")
+
+    assert refusal.value.code == "egress_refused"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0",  # noqa: S104 - a target, not a binding
+
+     "10.0.0.1", "169.254.169.254", "localhost", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"],
+)  # fmt: skip
+def test_a_server_that_a_user_names_passes_the_guard(host, settings):
+    settings.EMAIL_URL = ""
+
+    with pytest.raises(PermanentError) as refusal:
+        send(mail(), f"smtp+tls://{host}:587")
+
+    assert refusal.value.code == "egress_refused"
+
+
+def test_an_unknown_recipient_is_permanent_and_a_full_box_is_not(settings):
+    with post_office(settings):
+        with pytest.raises(PermanentError, match="550"):
+            send(mail("unknown@example.com"), settings.EMAIL_URL)
+        with pytest.raises(RetryableError, match="452"):
+            send(mail("full@example.com"), settings.EMAIL_URL)
+
+
+def test_recipients_refused_beside_good_ones_are_told(settings):
+    with post_office(settings) as postbox:
+        refused = send(mail("ada@example.com", "unknown@example.com"), settings.EMAIL_URL)
+
+    assert refused == {"unknown@example.com": "550 no such user"}
+    assert len(postbox.mails) == 1
+
+
+def test_a_line_cut_after_the_mail_was_handed_over_is_uncertain(settings):
+    with post_office(settings), pytest.raises(RetryableError) as error:
+        send(mail(text="cut the line"), settings.EMAIL_URL)
+
+    assert error.value.uncertain
+
+
+def test_a_server_that_is_away_is_retryable_and_certain(settings):
+    with post_office(settings):
+        url = settings.EMAIL_URL
+
+    with pytest.raises(RetryableError) as error:
+        send(mail(), url)
+    assert not error.value.uncertain
+
+
+def test_user_and_password_are_used_and_a_wrong_one_is_a_matter_of_set_up(settings):
+    def authenticate(server, session, envelope, mechanism, data):
+        known = (data.login, data.password) == (b"me@x", b"p:w")
+        return AuthResult(success=known, handled=False)
+
+    with post_office(settings, auth=authenticate) as postbox:
+        settings.EMAIL_URL = f"smtp://me%40x:p%3Aw@127.0.0.1:{postbox.port}"
+        send(mail(), settings.EMAIL_URL)
+        settings.EMAIL_URL = f"smtp://me%40x:wrong@127.0.0.1:{postbox.port}"
+        with pytest.raises(ConfigurationError, match="user name or password"):
+            send(mail(), settings.EMAIL_URL)
+
+    assert len(postbox.mails) == 1
+
+
+def test_a_password_does_not_travel_in_plain_text(settings):
+    settings.EMAIL_URL = "smtp://me:secret@93.184.216.34:587"
+
+    with pytest.raises(ConfigurationError, match="unencrypted"):
+        send(mail(), settings.EMAIL_URL)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "smtp://", "http://a.com", "mail.example.com:25", "smtp://a:x"]
+)
+def test_an_unreadable_mail_url_is_told_without_repeating_it(url):
+    with pytest.raises(ConfigurationError, match="must look like"):
+        parse_mail_url(url)
+
+
+def test_the_usual_port_of_each_form_is_known():
+    ports = [parse_mail_url(f"{form}://a.com").port for form in ("smtp", "smtp+tls", "smtps")]
+
+    assert ports == [25, 587, 465]
