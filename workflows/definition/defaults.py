@@ -1,0 +1,85 @@
+"""What may be left out of a document, and what it then means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+FORMAT = 1
+
+# Present in the full form, left out of the canonical one.
+_FILLED: dict[str, dict[str, Any]] = {
+    "document": {
+        "description": "",
+        "category": "",
+        "tags": [],
+        "settings": {},
+        "variables": [],
+        "triggers": [],
+        "steps": [],
+        "edges": [],
+    },
+    "steps": {"cfg": {}},
+    "edges": {"branch_key": "default"},
+    "triggers": {"cfg": {}, "filter_conditions": {}},
+    "variables": {"type": "text", "secret": False},
+}
+# Left out of both forms.
+_UNSAID: dict[str, dict[str, Any]] = {
+    "document": {},
+    "steps": {"title": "", "note": "", "parent": "", "join": "all", "retry": {}, "action_key": ""},
+    "edges": {},
+    "triggers": {"title": ""},
+    "variables": {"title": "", "description": ""},
+}
+_SETTINGS: dict[str, Any] = {"timezone": "UTC", "business_key": ""}
+_PARTS = ("steps", "edges", "triggers", "variables")
+
+
+def fill(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy in full form: lists, cfg and branch keys present, other defaults left out.
+
+    Parts of the wrong shape stay as they are, for validation to speak about.
+    """
+    result: dict[str, Any] = _fill_one(document, "document")
+    result.setdefault("format", FORMAT)
+    result["settings"] = _without(result["settings"], _SETTINGS)
+    for part in _PARTS:
+        if isinstance(result[part], list):
+            result[part] = [_fill_one(item, part) for item in result[part]]
+    return result
+
+
+def strip(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy without anything that equals its default; ``format`` always stays."""
+    result = fill(document)
+    for part in _PARTS:
+        if isinstance(result[part], list):
+            result[part] = [_without(item, _FILLED[part]) for item in result[part]]
+    return {
+        key: value
+        for key, value in result.items()
+        if not _is_default(key, value, _FILLED["document"])
+    }
+
+
+def _fill_one(item: Any, part: str) -> Any:
+    if not isinstance(item, Mapping):
+        return deepcopy(item)
+    kept = _without(deepcopy(dict(item)), _UNSAID[part])
+    return deepcopy(_FILLED[part]) | kept
+
+
+def _without(item: Any, defaults: Mapping[str, Any]) -> Any:
+    if not isinstance(item, Mapping):
+        return item
+    return {key: value for key, value in item.items() if not _is_default(key, value, defaults)}
+
+
+def _is_default(key: Any, value: Any, defaults: Mapping[str, Any]) -> bool:
+    if key not in defaults:
+        return False
+    default = defaults[key]
+    # 0 == False in Python, but not in JSON.
+    return type(value) is type(default) and value == default

@@ -1,0 +1,157 @@
+"""Turns the short ways of writing a document into its full form.
+
+The shortest: ``{"name", "steps": [{"kind", "action_key", "cfg"}], "triggers": ["webhook"]}``.
+Full documents come back as they are, so that one function serves whatever is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from itertools import pairwise
+from typing import Any
+
+from leadsend.lib.errors import InvalidInput, Problem
+from workflows.definition import canonical, defaults, durations, pointer, slugs, upgrades
+
+# Of the kinds with several ways out, the one on which a chain goes on.
+_CHAIN_BRANCH = {"condition": "yes"}
+_SHAPES = {"steps": "steps", "edges": "edges", "triggers": "triggers", "variables": "variables"}
+
+
+def expand(data: Any) -> dict[str, Any]:
+    """Return the full form of a document that may be written in shorthand.
+
+    Steps without ids get readable ones; steps without edges become a chain; trigger keys become
+    triggers; ``{"hot_score": 50}`` becomes a list of variables; "1d" a span of time. What
+    validation can speak about stays as it is. Raises InvalidInput when the value is no object, a
+    list is none, or a part of one no object: such a thing cannot even be kept as a draft.
+    """
+    problems = list(canonical.find_problems(data))
+    if problems:
+        raise InvalidInput(problems[0].message, problems=problems[:20])
+    if not isinstance(data, dict):
+        raise _shape_refusal([("", "A workflow document is a JSON object: write {…} around it.")])
+    document = deepcopy(data)
+    was_given = "edges" in document, "format" in document
+    document = _lift(document)
+    _expand_steps(document, is_chain=_is_chain(document, *was_given))
+    _expand_triggers(document)
+    return defaults.fill(document)
+
+
+def _lift(document: dict[str, Any]) -> dict[str, Any]:
+    variables = document.get("variables")
+    if isinstance(variables, dict):
+        document["variables"] = [_variable(key, value) for key, value in variables.items()]
+    triggers = document.get("triggers")
+    if isinstance(triggers, list):
+        document["triggers"] = [_trigger(item) for item in triggers]
+    _check_shape(document)
+    return upgrades.upgrade(document)
+
+
+def _check_shape(document: Mapping[str, Any]) -> None:
+    wrong = []
+    for part in _SHAPES:
+        items = document.get(part, [])
+        if not isinstance(items, list):
+            wrong.append((pointer.join("", part), f"The {part} are a list: write […]."))
+            continue
+        wrong += [
+            (pointer.join("", part, at), f"Each of the {part} is a JSON object: write {{…}}.")
+            for at, item in enumerate(items)
+            if not isinstance(item, dict)
+        ]
+    if wrong:
+        raise _shape_refusal(wrong)
+
+
+def _shape_refusal(wrong: list[tuple[str, str]]) -> InvalidInput:
+    problems = [Problem(code="form", message=message, path=path) for path, message in wrong]
+    return InvalidInput(problems[0].message, problems=problems)
+
+
+def _is_chain(document: Mapping[str, Any], has_edges: bool, has_format: bool) -> bool:
+    # A canonical document leaves an empty list of edges out, too; it can be told by its format.
+    return not has_edges and not (has_format and all("id" in step for step in document["steps"]))
+
+
+def _expand_steps(document: dict[str, Any], *, is_chain: bool) -> None:
+    steps = document["steps"]
+    taken = {step["id"] for step in steps if isinstance(step.get("id"), str)}
+    for step in steps:
+        _expand_step(step)
+        if "id" not in step:
+            step["id"] = slugs.unique(_step_slug(step), taken)
+            taken.add(step["id"])
+    if is_chain:
+        chained = [step for step in steps if not step.get("parent")]
+        pairs = pairwise(chained)
+        document["edges"] = [_chain_edge(first, second) for first, second in pairs]
+
+
+def _expand_step(step: dict[str, Any]) -> None:
+    if "kind" not in step and "action_key" in step:
+        step["kind"] = "action"
+    retry = step.get("retry")
+    if isinstance(retry, int) and not isinstance(retry, bool):
+        step["retry"] = {"attempts": retry}
+    cfg = step.get("cfg")
+    kind = step.get("kind")
+    if kind == "delay":
+        step["cfg"] = _delay_cfg(cfg)
+    elif kind == "condition" and isinstance(cfg, dict) and "op" in cfg:
+        step["cfg"] = {"all": [cfg]}
+    elif kind == "condition" and isinstance(cfg, list):
+        step["cfg"] = {"all": cfg}
+
+
+def _delay_cfg(cfg: Any) -> Any:
+    if isinstance(cfg, str):
+        return {"for": durations.expand(cfg)}
+    if isinstance(cfg, dict) and "for" in cfg:
+        return cfg | {"for": durations.expand(cfg["for"])}
+    return cfg
+
+
+def _step_slug(step: Mapping[str, Any]) -> str:
+    kind = step["kind"] if isinstance(step.get("kind"), str) else "step"
+    fallback = slugs.slug_of(kind, fallback="step")
+    for key in ("title", "action_key"):
+        if isinstance(step.get(key), str) and step[key]:
+            return slugs.slug_of(step[key], fallback=fallback)
+    return fallback
+
+
+def _chain_edge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    kind = first.get("kind")
+    branch = _CHAIN_BRANCH.get(kind, "default") if isinstance(kind, str) else "default"
+    return {"from": first["id"], "to": second["id"], "branch_key": branch}
+
+
+def _trigger(item: Any) -> Any:
+    return {"trigger_key": item} if isinstance(item, str) else item
+
+
+def _expand_triggers(document: dict[str, Any]) -> None:
+    triggers = document["triggers"]
+    taken = {item["id"] for item in triggers if isinstance(item.get("id"), str)}
+    for item in triggers:
+        if "id" not in item:
+            key = item.get("trigger_key")
+            name = key if isinstance(key, str) else ""
+            item["id"] = slugs.unique(slugs.slug_of(name, fallback="trigger"), taken)
+            taken.add(item["id"])
+
+
+def _variable(key: str, value: Any) -> dict[str, Any]:
+    return {"key": key, "type": _type_of(value), "value": value, "secret": False}
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, (int, float)):
+        return "number"
+    return "text" if isinstance(value, str) else "json"
