@@ -31,7 +31,7 @@ _UNSAID: dict[str, dict[str, Any]] = {
     "steps": {"title": "", "note": "", "parent": "", "join": "all", "retry": {}, "action_key": ""},
     "edges": {},
     "triggers": {"title": ""},
-    "variables": {"title": "", "description": ""},
+    "variables": {"title": "", "description": "", "value": None},
 }
 _SETTINGS: dict[str, Any] = {"timezone": "UTC", "business_key": ""}
 _PARTS = ("steps", "edges", "triggers", "variables")
@@ -49,6 +49,12 @@ def fill(document: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(result[part], list):
             result[part] = [_fill_one(item, part) for item in result[part]]
     return result
+
+
+def fill_part(part: str, item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one of the ``steps``, ``edges``, ``triggers`` or ``variables`` in full form."""
+    filled: dict[str, Any] = _fill_one(item, part)
+    return filled
 
 
 def strip(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Full documents come back as they are, so that one function serves whatever is ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,14 @@ from workflows.definition import canonical, defaults, durations, pointer, slugs,
 
 # Of the kinds with several ways out, the one on which a chain goes on.
 _CHAIN_BRANCH = {"condition": "yes"}
-_SHAPES = {"steps": "steps", "edges": "edges", "triggers": "triggers", "variables": "variables"}
+# What names an item in its list.
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "steps": ("id",),
+    "edges": ("from", "to", "branch_key"),
+    "triggers": ("id",),
+    "variables": ("key",),
+}
+_NO_OBJECT = ("form", "", "A workflow document is a JSON object: write {…} around it.")
 
 
 def expand(data: Any) -> dict[str, Any]:
@@ -31,13 +38,29 @@ def expand(data: Any) -> dict[str, Any]:
     if problems:
         raise InvalidInput(problems[0].message, problems=problems[:20])
     if not isinstance(data, dict):
-        raise _shape_refusal([("", "A workflow document is a JSON object: write {…} around it.")])
+        raise _refusal([_NO_OBJECT])
     document = deepcopy(data)
     was_given = "edges" in document, "format" in document
     document = _lift(document)
     _expand_steps(document, is_chain=_is_chain(document, *was_given))
     _expand_triggers(document)
-    return defaults.fill(document)
+    return keep(document)
+
+
+def keep(document: Any) -> dict[str, Any]:
+    """Return a document in full form as it is, when it can be kept as a draft.
+
+    That needs objects in its lists whose names are text and stand once, so that operations can
+    name them. Raises InvalidInput.
+    """
+    if not isinstance(document, dict):
+        raise _refusal([_NO_OBJECT])
+    _check_shape(document)
+    full = defaults.fill(document)
+    wrong = [problem for part in _NAMES for problem in _name_problems(full, part)]
+    if wrong:
+        raise _refusal(wrong)
+    return full
 
 
 def _lift(document: dict[str, Any]) -> dict[str, Any]:
@@ -52,23 +75,42 @@ def _lift(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_shape(document: Mapping[str, Any]) -> None:
-    wrong = []
-    for part in _SHAPES:
+    wrong: list[tuple[str, str, str]] = []
+    for part in _NAMES:
         items = document.get(part, [])
         if not isinstance(items, list):
-            wrong.append((pointer.join("", part), f"The {part} are a list: write […]."))
+            wrong.append(("form", pointer.join("", part), f"The {part} are a list: write […]."))
             continue
         wrong += [
-            (pointer.join("", part, at), f"Each of the {part} is a JSON object: write {{…}}.")
+            (
+                "form",
+                pointer.join("", part, at),
+                f"Each of the {part} is a JSON object: write {{…}}.",
+            )
             for at, item in enumerate(items)
             if not isinstance(item, dict)
         ]
     if wrong:
-        raise _shape_refusal(wrong)
+        raise _refusal(wrong)
 
 
-def _shape_refusal(wrong: list[tuple[str, str]]) -> InvalidInput:
-    problems = [Problem(code="form", message=message, path=path) for path, message in wrong]
+def _name_problems(document: Mapping[str, Any], part: str) -> Iterator[tuple[str, str, str]]:
+    seen = set()
+    for at, item in enumerate(document[part]):
+        path = pointer.join("", part, at)
+        name = tuple(item.get(field) for field in _NAMES[part])
+        if not all(isinstance(value, str) for value in name):
+            fields = " and ".join(f"“{field}”" for field in _NAMES[part])
+            yield ("form", path, f"Each of the {part} needs {fields} as text.")
+            continue
+        if name in seen:
+            said = " ".join(f"“{value}”" for value in name)
+            yield ("duplicate_id", path, f"{said} stands twice in the {part}: change one of them.")
+        seen.add(name)
+
+
+def _refusal(wrong: list[tuple[str, str, str]]) -> InvalidInput:
+    problems = [Problem(code=code, message=message, path=path) for code, path, message in wrong]
     return InvalidInput(problems[0].message, problems=problems)
 
 
