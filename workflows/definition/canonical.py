@@ -124,16 +124,15 @@ def _key_problems(item: dict[Any, Any], path: str) -> Iterator[Problem]:
     for key in item:
         if not isinstance(key, str):
             yield Problem(code="not_json", message=f"The key {key!r} must be text.", path=path)
-        elif _has_lone_surrogate(key):
-            yield _surrogate_problem(path)
+        else:
+            yield from _text_problems(key, path)
 
 
 def _scalar_problems(item: Any, path: str) -> Iterator[Problem]:
     if item is None or isinstance(item, bool):
         return
     if isinstance(item, str):
-        if _has_lone_surrogate(item):
-            yield _surrogate_problem(path)
+        yield from _text_problems(item, path)
     elif isinstance(item, (int, float)):
         yield from _number_problems(item, path)
     else:
@@ -150,17 +149,15 @@ def _number_problems(number: int | float, path: str) -> Iterator[Problem]:
         yield Problem(code="number_too_large", message=message, path=path)
 
 
-def _has_lone_surrogate(text: str) -> bool:
+def _text_problems(text: str, path: str) -> Iterator[Problem]:
+    if "\x00" in text:
+        message = "The text holds a NUL character, which no database keeps: remove it."
+        yield Problem(code="nul_character", message=message, path=path)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _surrogate_problem(path: str) -> Problem:
-    message = "The text holds half of a character (a lone surrogate); remove or retype it."
-    return Problem(code="lone_surrogate", message=message, path=path)
+        message = "The text holds half of a character (a lone surrogate); remove or retype it."
+        yield Problem(code="lone_surrogate", message=message, path=path)
 
 
 def _printable(path: str) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from workflows.definition import defaults
 
-_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 _SCALARS = st.one_of(
     st.none(),
     st.booleans(),

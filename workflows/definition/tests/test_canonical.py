@@ -104,6 +104,7 @@ def test_every_number_reads_back_as_itself(number):
         (math.nan, "number_not_finite"),
         (-math.inf, "number_not_finite"),
         ("\ud800", "lone_surrogate"),
+        ("a\x00", "nul_character"),
         ({"\udfff": 1}, "lone_surrogate"),
         ({1: 1}, "not_json"),
         (b"bytes", "not_json"),
