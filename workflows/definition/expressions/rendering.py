@@ -28,17 +28,17 @@ def to_text(value: Any, budget: Budget) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return _number(value)
+    if isinstance(value, float):
+        return _decimal(value)
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, list | tuple | Mapping):
         return _json(value, budget)
     return _plain(value)
 
 
-def _number(value: float) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE_BELOW:
-        return str(int(value))
-    return str(value)
+def _decimal(value: float) -> str:
+    return str(int(value) if value.is_integer() and abs(value) < WHOLE_BELOW else value)
 
 
 def _plain(value: Any) -> str:

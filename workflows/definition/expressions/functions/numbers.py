@@ -79,7 +79,7 @@ def rounded(budget: Budget, value: Any, digits: int = 0) -> Any:
 
 def _is_small(value: Any) -> bool:
     """Return whether the number has places behind the point at all, so that it can be rounded."""
-    return abs(number_of(value)) < 10**MAX_DIGITS / 10**3
+    return bool(abs(number_of(value)) < 1e12)
 
 
 def floor(budget: Budget, value: Any) -> Any:

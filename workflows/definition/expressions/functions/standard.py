@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 from workflows.definition.expressions.errors import ExpressionError
 from workflows.definition.expressions.functions.form import (
