@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from uuid import UUID
 
 
-
 class Delivery(StrEnum):
     """What an action promises about its effect when a process dies in the middle."""
 
@@ -81,7 +80,10 @@ class HttpClient(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """One e-mail; ``template`` (a seeded key) fills subject and body unless they are given."""
+    """One e-mail; ``template`` (a seeded key) fills subject and body unless they are given.
+
+    ``values`` are what the template may name: ``name`` and ``email`` of the contact.
+    """
 
     to: str
     subject: str
@@ -91,6 +93,7 @@ class Mail:
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
     reply_to: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 class MailSender(Protocol):
