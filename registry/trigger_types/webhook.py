@@ -1,0 +1,93 @@
+"""Webhook: another system sends something to an address of the workflow's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from registry.sdk.trigger import TriggerType
+
+MODES = {
+    "standard_webhooks": "Signature (Standard Webhooks)",
+    "hmac": "Signature of another kind (HMAC)",
+    "header": "Secret header",
+    "basic": "User and password",
+    "none": "None: anybody may send",
+}
+_AUTH: Mapping[str, Any] = {
+    "type": "object",
+    "title": "How the sender proves itself",
+    "description": "What is checked before anything is accepted.",
+    "x-ui": "sign_in",
+    "properties": {
+        "mode": {"type": "string", "title": "Kind", "enum": list(MODES), "x-labels": MODES},
+        "header": {"type": "string", "title": "Header", "pattern": "^[A-Za-z0-9-]{1,100}$"},
+        "algorithm": {"type": "string", "title": "Method", "enum": ["sha256", "sha1", "sha512"]},
+        "encoding": {"type": "string", "title": "Spelling", "enum": ["hex", "base64"]},
+        "prefix": {"type": "string", "title": "Text before the signature", "maxLength": 40},
+        "user": {"type": "string", "title": "User name", "maxLength": 200},
+        "confirm_unauthenticated": {"type": "boolean", "title": "I know that anybody may send"},
+    },
+    "required": ["mode"],
+    "additionalProperties": False,
+    # Without a check only when somebody said so.
+    "if": {"properties": {"mode": {"const": "none"}}},
+    "then": {
+        "properties": {"confirm_unauthenticated": {"const": True}},
+        "required": ["confirm_unauthenticated"],
+    },
+    "default": {"mode": "standard_webhooks"},
+}
+_CONFIG: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {
+            "type": "string",
+            "title": "Name",
+            "description": "What this address is called in lists, such as Website form.",
+            "x-ui": "text",
+            "maxLength": 200,
+        },
+        "auth": _AUTH,
+        "methods": {
+            "type": "array",
+            "title": "Accepted kinds of request",
+            "description": "Most systems send with POST.",
+            "x-ui": "choice",
+            "items": {"type": "string", "enum": ["POST", "PUT", "PATCH", "GET", "DELETE"]},
+            "minItems": 1,
+            "uniqueItems": True,
+            "default": ["POST"],
+        },
+        "event_key": {
+            "type": "string",
+            "title": "Where the event's own number stands",
+            "description": "So that an event sent twice counts once: header:X-Event-Id or body:id. "
+            "Left empty, the usual headers are looked at.",
+            "x-ui": "text",
+            "pattern": r"^(header:[A-Za-z0-9-]{1,100}|body:[A-Za-z0-9_.-]{1,200})$",
+        },
+    },
+    "additionalProperties": False,
+}
+
+WEBHOOK = TriggerType(
+    key="webhook",
+    version=1,
+    title="Webhook",
+    sentence="When something arrives by webhook[ “{name}”]",
+    description="Gives the workflow a web address. Whatever is sent there starts it.",
+    icon="webhook",
+    stored_type="webhook",
+    config_schema=_CONFIG,
+    event_schema={"type": "object", "additionalProperties": True},
+    sample_event={
+        "email": "ada@example.com",
+        "name": "Ada Byron",
+        "company": "Analytical Engines",
+        "score": 80,
+    },
+    contact={"email": "event.email", "name": "event.name"},
+)
+
+TRIGGER_TYPES = (WEBHOOK,)
