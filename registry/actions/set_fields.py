@@ -45,24 +45,19 @@ _CONFIG: Mapping[str, Any] = {
             "x-labels": {"none": "Leave them out", "all": "Keep them"},
             "default": "none",
         },
-        "base": {
-            "title": "Keep the fields of",
-            "description": "Where kept fields come from: the data of an earlier step.",
-            "x-ui": "any",
-        },
     },
     "required": ["fields"],
     "additionalProperties": False,
 }
 
 
-def make_object(inputs: Mapping[str, Any]) -> dict[str, Any]:
+def make_object(inputs: Mapping[str, Any], event: Any = None) -> dict[str, Any]:
     """Return the object of the fields. Raises PermanentError where a value stands in a group's way.
 
-    With ``keep`` "all" it starts from ``base`` (an object), else empty.
+    With ``keep`` "all" it starts from the event (when that is an object), else empty.
     """
-    base = inputs.get("base") if inputs.get("keep") == "all" else None
-    made: dict[str, Any] = dict(base) if isinstance(base, Mapping) else {}
+    keeps = inputs.get("keep") == "all" and isinstance(event, Mapping)
+    made: dict[str, Any] = dict(event) if keeps else {}
     for field in inputs["fields"]:
         _set(made, str(field["path"]), field["value"])
     return made
@@ -81,7 +76,7 @@ def _set(target: dict[str, Any], path: str, value: Any) -> None:
 
 
 async def _run(ctx: ActionContext, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return make_object(inputs)
+    return make_object(inputs, ctx.event)
 
 
 SET_FIELDS = Action(

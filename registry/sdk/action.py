@@ -118,6 +118,7 @@ class ActionContext(Protocol):
     idempotency_key: UUID
     now: datetime
     run_url: str
+    event: Any
     contact: Contact
     http: HttpClient
     mail: MailSender

@@ -71,6 +71,7 @@ class FakeContext:
     idempotency_key: UUID = _KEY
     now: datetime = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
     run_url: str = "https://leadsend.example/runs/1/"
+    event: Any = None
     contact: Contact = field(
         default_factory=lambda: Contact(email="ada@example.com", name="Ada Byron")
     )

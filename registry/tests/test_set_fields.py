@@ -4,7 +4,7 @@ import pytest
 
 from leadsend.lib.errors import PermanentError
 from registry.actions.set_fields import SET_FIELDS
-from registry.sdk.faking import run_action
+from registry.sdk.faking import FakeContext, run_action
 
 
 def test_the_output_is_the_object_it_made():
@@ -17,14 +17,14 @@ def test_the_output_is_the_object_it_made():
     assert run_action(SET_FIELDS, {"fields": fields}) == {"a": 1, "b": {"c": [2], "d": None}}
 
 
-def test_kept_fields_come_from_the_base_and_are_not_changed_there():
-    base = {"x": 1, "b": {"y": 2}}
+def test_kept_fields_come_from_the_event_and_are_not_changed_there():
+    event = {"x": 1, "b": {"y": 2}}
     fields = [{"path": "b.c", "value": 3}, {"path": "x", "value": 4}]
 
-    made = run_action(SET_FIELDS, {"fields": fields, "keep": "all", "base": base})
+    made = run_action(SET_FIELDS, {"fields": fields, "keep": "all"}, FakeContext(event=event))
 
     assert made == {"x": 4, "b": {"y": 2, "c": 3}}
-    assert base == {"x": 1, "b": {"y": 2}}
+    assert event == {"x": 1, "b": {"y": 2}}
 
 
 def test_a_value_in_the_way_of_a_group_is_named():
