@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from runtime.engine.transitions import STEP_FINAL
+
 StepStatus = Literal[
     "PENDING",
     "RUNNING",
@@ -83,10 +85,19 @@ class RunState:
     cancel_requested: bool = False
 
     def fold(self, records: Iterable[StepRecord]) -> None:
-        """Take in records in any order; a later attempt replaces an earlier one."""
+        """Take in records in any order; a later attempt replaces an earlier one.
+
+        What is final absorbs: a late record of the same attempt, or of an earlier one, changes
+        nothing, neither does it answer the effect of a later attempt.
+        """
         for record in records:
             key = (record.step_id, record.item)
             known = self.latest.get(key)
-            if known is None or (record.again, record.attempt) >= (known.again, known.attempt):
+            if known is None or _replaces(record, known):
                 self.latest[key] = record
-            self.in_flight.discard(key)
+                self.in_flight.discard(key)
+
+
+def _replaces(record: StepRecord, known: StepRecord) -> bool:
+    new, old = (record.again, record.attempt), (known.again, known.attempt)
+    return new > old or (new == old and known.status not in STEP_FINAL)
