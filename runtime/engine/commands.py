@@ -23,6 +23,14 @@ class RunPure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """Record that no branch led to the step."""
+
+    step_id: str
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallEffect:
     """Call an action that touches the world, after its intent is committed."""
 
@@ -66,4 +74,4 @@ class Finish:
     error: Mapping[str, Any] | None = None
 
 
-Command = RunPure | CallEffect | ApplyWrite | WaitUntil | Finish
+Command = RunPure | Skip | CallEffect | ApplyWrite | WaitUntil | Finish

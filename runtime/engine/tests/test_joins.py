@@ -36,7 +36,7 @@ def test_first_n_starts_at_n_or_with_what_there_is():
 
 
 @pytest.mark.parametrize("join", ["some", {"first": 0}, {"first": True}, {}, 2, None])
-def test_an_unknown_join_is_refused(join: object):
+def test_an_unknown_join_is_refused(join: object) -> None:
     with pytest.raises(ConfigurationError) as caught:
         threshold_of(join, incoming=2)
 

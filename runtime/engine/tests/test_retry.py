@@ -41,7 +41,7 @@ def test_what_the_other_side_asks_for_is_honoured_up_to_a_day():
 
 
 @pytest.mark.parametrize("asked", [0.0, -5.0, float("nan")])
-def test_a_senseless_wish_of_the_other_side_falls_back_to_jitter(asked: float):
+def test_a_senseless_wish_of_the_other_side_falls_back_to_jitter(asked: float) -> None:
     assert next_delay(POLICY, 2, random=lambda: 0.5, retry_after_s=asked) == 2.0
 
 

@@ -22,17 +22,17 @@ def test_every_status_is_in_the_table():
 
 
 @pytest.mark.parametrize("status", sorted(STEP_FINAL))
-def test_a_final_step_goes_nowhere(status: str):
+def test_a_final_step_goes_nowhere(status: str) -> None:
     assert [after for after in STEP_TRANSITIONS if can_step_go(status, after)] == [status]
 
 
 @pytest.mark.parametrize("status", sorted(EXECUTION_FINAL))
-def test_a_final_execution_goes_nowhere(status: str):
+def test_a_final_execution_goes_nowhere(status: str) -> None:
     assert [a for a in EXECUTION_TRANSITIONS if can_execution_go(status, a)] == [status]
 
 
 @pytest.mark.parametrize("status", sorted(set(EXECUTION_TRANSITIONS) - EXECUTION_FINAL))
-def test_every_other_execution_can_still_end_in_any_way(status: str):
+def test_every_other_execution_can_still_end_in_any_way(status: str) -> None:
     assert all(can_execution_go(status, final) for final in EXECUTION_FINAL)
     assert can_execution_go(status, "CANCELLED")
 

@@ -1,0 +1,158 @@
+"""The decision maker: what has to be done next, from what is known. The same answer every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from runtime.engine.commands import Command, Finish, RunPure, Skip, WaitUntil
+from runtime.engine.joins import standing
+from runtime.engine.plan import Plan, PlanStep
+from runtime.engine.state import RunState, StepRecord
+from runtime.engine.work import Work
+
+_FAILED: Final = frozenset({"FAILED", "TIMED_OUT"})
+
+
+def decide(plan: Plan, state: RunState, now: datetime) -> list[Command]:
+    """Return what can be done now, in the order of the plan; nothing is changed.
+
+    - A step starts when its join is satisfied, and is skipped when no branch led to it.
+    - A final failure without an ``error`` edge, an ``end`` step or a cancel starts nothing more;
+      the run ends once nothing is in flight.
+    - While a step is UNCERTAIN only a cancel ends the run.
+    - An empty answer means that something outside has to come first: an effect under way, or a
+      person.
+
+    ``advance`` is the same rules in one pass; this form is the one to read and to test against.
+    """
+    stopped = is_stopped(plan, state)
+    commands: list[Command] = []
+    if not stopped:
+        work = Work(plan, state, now=now, clock=lambda: now)
+        for step in plan.steps:
+            commands.extend(_of_step(plan, step, state, work))
+    if not commands and not state.in_flight:
+        finish = finish_of(plan, state)
+        return [finish] if finish else []
+    return commands
+
+
+def is_stopped(plan: Plan, state: RunState) -> bool:
+    """Say whether nothing new may start: cancelled, failed for good, or ended."""
+    if state.cancel_requested:
+        return True
+    return any(stops(plan.by_id[record.step_id], record) for record in state.latest.values())
+
+
+def stops(step: PlanStep, record: StepRecord) -> bool:
+    """Say whether after this record nothing new may start."""
+    if record.status in _FAILED:
+        return record.due_at is None and not step.has_error_branch
+    return step.kind == "end" and record.status == "SUCCESS"
+
+
+def finish_of(plan: Plan, state: RunState) -> Finish | None:
+    """Return how a run ends in which nothing can start and nothing is in flight.
+
+    None while a person has to decide about a step, or a delay or a retry still counts.
+    """
+    if state.cancel_requested:
+        error = {"code": "cancelled", "message": "The run was cancelled.", "step_id": None}
+        return Finish(status="CANCELLED", error=error)
+    stopping: tuple[PlanStep, StepRecord] | None = None
+    waits = False
+    for step in plan.steps:
+        record = state.latest.get(step.key)
+        if record is None or (record.status == "SUCCESS" and step.kind != "end"):
+            continue
+        if record.status == "UNCERTAIN":
+            return None
+        waits = waits or record.status == "WAITING" or is_retried(record)
+        # An end that was reached stands: a failure after it is of a branch still under way then.
+        if stops(step, record) and (stopping is None or stopping[0].kind != "end" == step.kind):
+            stopping = step, record
+    if stopping is None:
+        return None if waits else Finish(status="SUCCESS")
+    step, record = stopping
+    return _ended(step, record) if record.status == "SUCCESS" else _failed(step, record)
+
+
+def is_retried(record: StepRecord) -> bool:
+    """Say whether another attempt follows this one."""
+    return record.status == "FAILED" and record.due_at is not None
+
+
+def taken_branch(step: PlanStep, record: StepRecord) -> str | None:
+    """Return the branch on which the run goes on from a record; None while it is open.
+
+    "" is no branch at all: of a skipped step every edge is dead.
+    """
+    if record.status == "SUCCESS":
+        return record.branch or "default"
+    if record.status in _FAILED:
+        return None if is_retried(record) else "error" if step.has_error_branch else ""
+    return "" if record.status in ("SKIPPED", "CANCELLED") else None
+
+
+def _of_step(plan: Plan, step: PlanStep, state: RunState, work: Work) -> Iterator[Command]:
+    record = state.latest.get(step.key)
+    if step.key in state.in_flight:
+        return
+    if record is None:
+        ready = _standing(plan, step, state)
+        if ready == "dead":
+            yield Skip(step_id=step.id)
+        elif ready == "ready":
+            yield _start(step, work, attempt=1, again=0)
+    elif record.due_at is not None and (record.status == "WAITING" or is_retried(record)):
+        if record.due_at > work.now:
+            yield WaitUntil(step_id=step.id, due_at=record.due_at)
+        elif record.status == "WAITING":
+            yield RunPure(step_id=step.id, attempt=record.attempt)
+        else:
+            yield _start(step, work, attempt=record.attempt + 1, again=record.again)
+    elif record.status in ("PENDING", "RUNNING"):
+        yield _start(step, work, attempt=record.attempt, again=record.again)
+
+
+def _start(step: PlanStep, work: Work, *, attempt: int, again: int) -> Command:
+    if step.call is not None and not step.call.action.pure:
+        begun = work.begin(step, attempt=attempt, again=again)
+        if not isinstance(begun, StepRecord):
+            return begun
+    # Also when its settings cannot be evaluated: running it makes the record that says so.
+    return RunPure(step_id=step.id, attempt=attempt)
+
+
+def _standing(plan: Plan, step: PlanStep, state: RunState) -> str:
+    arrived = dead = 0
+    for source, branch in step.sources:
+        before = plan.steps[source]
+        record = state.latest.get(before.key)
+        taken = taken_branch(before, record) if record else None
+        arrived += taken == branch
+        dead += taken is not None and taken != branch
+    return standing(arrived, dead, incoming=step.incoming, threshold=step.threshold)
+
+
+def _ended(step: PlanStep, record: StepRecord) -> Finish:
+    if record.branch != "failed":
+        return Finish(status="SUCCESS", output=record.output)
+    given: Any = record.input.get("message") if isinstance(record.input, dict) else None
+    message = str(given) if given else "The workflow ended here as failed."
+    error = {"code": "ended_as_failed", "message": message, "step_id": step.id}
+    return Finish(status="FAILED", output=record.output, error=error)
+
+
+def _failed(step: PlanStep, record: StepRecord) -> Finish:
+    error = record.error or {}
+    return Finish(
+        status="FAILED",
+        error={
+            "code": error.get("code", "error"),
+            "message": error.get("message", "The step failed."),
+            "step_id": step.id,
+        },
+    )

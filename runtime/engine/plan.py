@@ -1,0 +1,166 @@
+"""A version's document, compiled once: its graph by numbers, its texts as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from leadsend.lib.errors import ConfigurationError
+from registry.sdk.action import Action, Delivery, RetryPolicy
+from registry.sdk.catalog_view import CatalogView
+from runtime.engine.control_steps import (
+    Steer,
+    compile_condition_step,
+    compile_delay_step,
+    compile_end_step,
+    compile_switch_step,
+)
+from runtime.engine.fields import Scope, compile_fields
+from runtime.engine.joins import threshold_of
+from runtime.engine.state import StepKey
+from workflows.definition.graph import Edge, Graph
+
+_CONTROL: Final[Mapping[str, Callable[..., Steer]]] = {
+    "condition": compile_condition_step,
+    "switch": compile_switch_step,
+    "delay": compile_delay_step,
+    "end": compile_end_step,
+}
+_KINDS_TO_COME: Final = frozenset({"loop", "wait", "approval", "workflow", "code"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanAction:
+    """What an action step calls, with the step's own retry and time limit put in.
+
+    ``is_effect`` says that it touches the world, so that an intent has to be committed before.
+    """
+
+    action: Action
+    inputs: Callable[[Scope], dict[str, Any]]
+    retry: RetryPolicy
+    timeout_s: float
+    is_effect: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStep:
+    """One step; exactly one of ``call`` and ``steer`` is set.
+
+    ``index`` is its place in ``Plan.steps``. ``edges`` are ``(branch, index of the target)``,
+    ``sources`` are ``(index of the source, branch)``, one for each edge. ``threshold`` is how many
+    arrivals start it before all edges are settled.
+    """
+
+    index: int
+    id: str
+    key: StepKey
+    kind: str
+    action_key: str
+    edges: tuple[tuple[str, int], ...]
+    sources: tuple[tuple[int, str], ...]
+    incoming: int
+    threshold: int
+    has_error_branch: bool
+    call: PlanAction | None = None
+    steer: Steer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All steps, each after all its predecessors, and what expressions see of the document."""
+
+    steps: tuple[PlanStep, ...]
+    by_id: Mapping[str, PlanStep]
+    variables: Mapping[str, Any]
+    timeout_s: float | None = None
+
+
+def compile_plan(document: Mapping[str, Any], catalog: CatalogView) -> Plan:
+    """Compile a document in full or canonical form; nothing of it is looked at again later.
+
+    Raises ConfigurationError for what cannot be run: a kind that is still to come, a circle, an
+    unknown action, an edge that leads nowhere, an expression that cannot be read.
+    """
+    graph = Graph.of(document)
+    _check(document, graph)
+    index = {step_id: at for at, step_id in enumerate(graph.order)}
+    steps = tuple(_step(step_id, graph, index, catalog) for step_id in graph.order)
+    settings = document.get("settings") or {}
+    return Plan(
+        steps=steps,
+        by_id={step.id: step for step in steps},
+        variables={v["key"]: v.get("value") for v in document.get("variables") or ()},
+        timeout_s=settings.get("timeout_s"),
+    )
+
+
+def _check(document: Mapping[str, Any], graph: Graph) -> None:
+    if len(graph.steps) != len(document.get("steps") or ()):
+        raise ConfigurationError("Every step needs an id of its own.", code="step_id")
+    if circle := graph.find_cycle():
+        raise ConfigurationError(
+            f"These steps lead back to each other: {', '.join(circle)}. Use a loop.", code="cycle"
+        )
+    for edge in document.get("edges") or ():
+        for end in (edge.get("from"), edge.get("to")):
+            if end not in graph.steps:
+                raise ConfigurationError(
+                    f"An edge names the step {end}, which does not exist.", code="edge_unknown"
+                )
+
+
+def _step(step_id: str, graph: Graph, index: Mapping[str, int], catalog: CatalogView) -> PlanStep:
+    step = graph.steps[step_id]
+    kind = step.get("kind", "action")
+    if step.get("parent"):
+        raise ConfigurationError(f"Step {step_id}: loops cannot run yet.", code="kind_to_come")
+    call = _call(step, catalog) if kind == "action" else None
+    incoming = graph.incoming[step_id]
+    edges = graph.outgoing[step_id]
+    return PlanStep(
+        index=index[step_id],
+        id=step_id,
+        key=(step_id, None),
+        kind=kind,
+        action_key=step.get("action_key") or "",
+        edges=tuple((edge.branch, index[edge.target]) for edge in edges),
+        sources=tuple((index[edge.source], edge.branch) for edge in incoming),
+        incoming=len(incoming),
+        threshold=threshold_of(graph.join(step_id), incoming=len(incoming)),
+        has_error_branch=_has_error_branch(kind, edges),
+        call=call,
+        steer=None if call else _steer(step, kind),
+    )
+
+
+def _has_error_branch(kind: str, edges: tuple[Edge, ...]) -> bool:
+    # A switch may have a case that is called "error".
+    return kind == "action" and any(edge.branch == "error" for edge in edges)
+
+
+def _steer(step: Mapping[str, Any], kind: str) -> Steer:
+    compile_step = _CONTROL.get(kind)
+    if compile_step is None:
+        known = "cannot run yet" if kind in _KINDS_TO_COME else "does not exist"
+        raise ConfigurationError(
+            f"Step {step['id']}: the kind {kind} {known}.", code="kind_to_come"
+        )
+    return compile_step(step.get("cfg") or {}, step_id=step["id"])
+
+
+def _call(step: Mapping[str, Any], catalog: CatalogView) -> PlanAction:
+    action = catalog.action(step.get("action_key") or "")
+    if action is None:
+        raise ConfigurationError(
+            f"Step {step['id']}: there is no action {step.get('action_key')!r} here.",
+            code="action_unknown",
+        )
+    return PlanAction(
+        action=action,
+        inputs=compile_fields(step.get("cfg") or {}, step_id=step["id"]),
+        retry=replace(action.retry, **(step.get("retry") or {})),
+        timeout_s=float(step.get("timeout_s") or action.timeout_s),
+        is_effect=not action.pure and action.delivery is not Delivery.TRANSACTIONAL,
+    )

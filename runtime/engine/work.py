@@ -1,0 +1,221 @@
+"""Doing one step in memory: evaluating its settings, driving what touches nothing."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, cast
+
+from leadsend.lib.errors import ConfigurationError, LeadSendError
+from leadsend.lib.ids import idempotency_key
+from registry.sdk.action import ActionContext, Apply
+from runtime.engine.commands import ApplyWrite, CallEffect
+from runtime.engine.outcomes import error_json
+from runtime.engine.plan import Plan, PlanAction, PlanStep
+from runtime.engine.pure_context import PureContext
+from runtime.engine.state import RunInfo, RunState, StepRecord
+
+Begun = StepRecord | CallEffect | ApplyWrite
+_TRACEBACK_CHARS = 4_000
+
+
+class Work:
+    """The scope of expressions and the clocks, for one pass over one execution.
+
+    ``now`` is what expressions see, the stored time of the claim; ``clock`` is read for the times
+    at which steps start and end.
+    """
+
+    __slots__ = ("_outputs", "clock", "now", "run", "scope")
+
+    def __init__(
+        self, plan: Plan, state: RunState, *, now: datetime, clock: Callable[[], datetime]
+    ) -> None:
+        run = state.run
+        self.run = run
+        self.now = now
+        self.clock = clock
+        self._outputs: dict[str, Any] = {}
+        self.scope = _scope(plan, run, now, self._outputs)
+        for record in state.latest.values():
+            self.learn(record)
+
+    def learn(self, record: StepRecord) -> None:
+        """Let later steps read what a step came to."""
+        if record.status == "SUCCESS":
+            self._outputs[record.step_id] = {"output": record.output}
+        elif record.error is not None:
+            self._outputs[record.step_id] = {"output": record.output, "error": record.error}
+
+    def begin(self, step: PlanStep, *, attempt: int = 1, again: int = 0) -> Begun:
+        """Do a step, or say what has to be called or written for it.
+
+        Never raises: whatever goes wrong inside the step becomes a FAILED record without a retry,
+        for a pure step would fail the same way again.
+        """
+        started_at = self.clock()
+        inputs: Any = None
+        try:
+            if step.steer is not None:
+                return self._steer(step, started_at)
+            call = cast(PlanAction, step.call)
+            inputs = call.inputs(self.scope)
+            if call.is_effect:
+                return self._effect(step, call, inputs, attempt, again)
+            return self._drive(step, call, inputs, attempt, again, started_at)
+        except LeadSendError as error:
+            failure: Mapping[str, Any] = error_json(error)
+        except Exception as error:  # noqa: BLE001 - the edge of a step
+            failure = _unexpected(error)
+        return self._failed(step, attempt, again, started_at, inputs, failure)
+
+    def skip(self, step: PlanStep) -> StepRecord:
+        """Return the record of a step to which no branch led."""
+        return StepRecord(
+            step_id=step.id,
+            kind=step.kind,
+            action_key=step.action_key,
+            status="SKIPPED",
+            ended_at=self.clock(),
+        )
+
+    def _steer(self, step: PlanStep, started_at: datetime) -> StepRecord:
+        branch, inputs, output, due_at = step.steer(self.scope)  # type: ignore[misc]
+        waits = due_at is not None and due_at > self.now
+        return StepRecord(
+            step_id=step.id,
+            kind=step.kind,
+            status="WAITING" if waits else "SUCCESS",
+            branch="" if waits else branch,
+            input=inputs,
+            output=output,
+            started_at=started_at,
+            ended_at=None if waits else self.clock(),
+            due_at=due_at if waits else None,
+        )
+
+    def _effect(
+        self, step: PlanStep, call: PlanAction, inputs: dict[str, Any], attempt: int, again: int
+    ) -> CallEffect:
+        return CallEffect(
+            step_id=step.id,
+            attempt=attempt,
+            action_key=step.action_key,
+            inputs=inputs,
+            delivery=call.action.delivery,
+            idempotency_key=idempotency_key(self.run.execution_id, step.id, None, again),
+            timeout_s=call.timeout_s,
+        )
+
+    def _drive(
+        self,
+        step: PlanStep,
+        call: PlanAction,
+        inputs: dict[str, Any],
+        attempt: int,
+        again: int,
+        started_at: datetime,
+    ) -> StepRecord | ApplyWrite:
+        context = PureContext(
+            run=self.run, step_id=step.id, attempt=attempt, now=self.now, again=again
+        )
+        result = _run_to_end(step, call, context, inputs)
+        if not call.action.pure:
+            return _write(step, inputs, result, attempt)
+        return StepRecord(
+            step_id=step.id,
+            kind=step.kind,
+            action_key=step.action_key,
+            status="SUCCESS",
+            attempt=attempt,
+            again=again,
+            branch="default",
+            input=inputs,
+            output=result,
+            started_at=started_at,
+            ended_at=self.clock(),
+        )
+
+    def _failed(
+        self,
+        step: PlanStep,
+        attempt: int,
+        again: int,
+        started_at: datetime,
+        inputs: Any,
+        failure: Mapping[str, Any],
+    ) -> StepRecord:
+        return StepRecord(
+            step_id=step.id,
+            kind=step.kind,
+            action_key=step.action_key,
+            status="FAILED",
+            attempt=attempt,
+            again=again,
+            branch="error" if step.has_error_branch else "",
+            input=inputs,
+            error=failure,
+            started_at=started_at,
+            ended_at=self.clock(),
+        )
+
+
+# Writing an id as text costs a microsecond, and a batch has many runs of few workflows.
+_text = lru_cache(maxsize=1024)(str)
+
+
+def _scope(plan: Plan, run: RunInfo, now: datetime, outputs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "event": run.event,
+        "request": run.request,
+        "steps": outputs,
+        "vars": {**plan.variables, **run.variables},
+        "run": {
+            "id": str(run.execution_id),
+            "url": run.run_url,
+            "started_at": run.started_at,
+        },
+        "now": now,
+        "workflow": {"id": _text(run.workflow_id), "name": run.workflow_name},
+    }
+
+
+def _run_to_end(
+    step: PlanStep, call: PlanAction, context: PureContext, inputs: Mapping[str, Any]
+) -> Any:
+    coroutine = call.action.run(cast(ActionContext, context), inputs).__await__()
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    coroutine.close()
+    raise ConfigurationError(
+        f"Step {step.id}: the action {step.action_key} waits for something, which pure and "
+        "transactional actions may not. Give it another delivery class.",
+        code="action_suspended",
+    )
+
+
+def _write(step: PlanStep, inputs: dict[str, Any], result: Any, attempt: int) -> ApplyWrite:
+    if not isinstance(result, Apply):
+        raise ConfigurationError(
+            f"Step {step.id}: the transactional action {step.action_key} must return an Apply.",
+            code="apply_expected",
+        )
+    return ApplyWrite(
+        step_id=step.id,
+        attempt=attempt,
+        action_key=step.action_key,
+        inputs=inputs,
+        apply=result,
+    )
+
+
+def _unexpected(error: Exception) -> dict[str, Any]:
+    return {
+        "code": "unexpected",
+        "message": f"The step failed in a way its author did not foresee: {error!r}"[:500],
+        "traceback": "".join(traceback.format_exception(error))[-_TRACEBACK_CHARS:],
+    }
