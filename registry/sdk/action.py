@@ -120,8 +120,16 @@ class ActionContext(Protocol):
     run_url: str
     event: Any
     contact: Contact
-    http: HttpClient
-    mail: MailSender
+
+    @property
+    def http(self) -> HttpClient:
+        """Outgoing HTTP."""
+        ...
+
+    @property
+    def mail(self) -> MailSender:
+        """Outgoing mail."""
+        ...
 
     async def secret(self, credential_id: str) -> Mapping[str, str]:
         """Return a credential's decrypted fields, for this call only."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from registry.sdk.action import Action, Contact, HttpClient, HttpResponse, Mail, MailSender
+from registry.sdk.action import Action, Contact, HttpResponse, Mail
 
 _ID = UUID("01890000-0000-7000-8000-000000000001")
 _KEY = UUID("01890000-0000-5000-8000-000000000004")
@@ -75,8 +75,8 @@ class FakeContext:
     contact: Contact = field(
         default_factory=lambda: Contact(email="ada@example.com", name="Ada Byron")
     )
-    http: HttpClient = field(default_factory=FakeHttp)
-    mail: MailSender = field(default_factory=FakeMail)
+    http: FakeHttp = field(default_factory=FakeHttp)
+    mail: FakeMail = field(default_factory=FakeMail)
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     async def secret(self, credential_id: str) -> Mapping[str, str]:
