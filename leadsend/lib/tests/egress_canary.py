@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from leadsend.lib.egress.client import EgressClient
 from leadsend.lib.egress.policy import ORDINARY_PORTS, make_policy
@@ -16,7 +18,7 @@ from leadsend.lib.errors import LeadSendError
 @dataclass
 class Answer:
     status: int
-    headers: dict
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -26,8 +28,8 @@ class Canary:
 
     port: int = 0
     connections: int = 0
-    requests: list = field(default_factory=list)
-    answers: dict = field(default_factory=dict)
+    requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)
 
     async def serve(self, reader, writer):
         self.connections += 1
@@ -72,7 +74,7 @@ async def canary(answers=None):
 @asynccontextmanager
 async def client(*, allow=(), ports=(), lookup=look_up):
     policy = make_policy(allow, {*ORDINARY_PORTS, *ports})
-    made = EgressClient(policy, answer=Answer, lookup=lookup)
+    made = EgressClient[Answer](policy, answer=Answer, lookup=lookup)
     try:
         yield made
     finally:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from contextlib import contextmanager
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -15,8 +16,9 @@ from leadsend.lib.errors import ConfigurationError, PermanentError, RetryableErr
 class Postbox:
     """Keeps mails, and answers what a recipient's name asks for."""
 
-    def __init__(self):
-        self.mails = []
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+        self.port = 0
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - aiosmtpd's name
         name = address.split("@")[0]
