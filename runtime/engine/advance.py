@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -130,16 +130,7 @@ class _Pass:
         if due_at is not None and due_at > self.work.now:
             self.wait(due_at)
         elif record.status == "WAITING" and due_at is not None:
-            self.add(
-                step,
-                replace(
-                    record,
-                    status="SUCCESS",
-                    branch="default",
-                    due_at=None,
-                    ended_at=self.work.clock(),
-                ),
-            )
+            self.add(step, self.work.wake(record))
         elif is_retried(record):
             self.start(step, attempt=record.attempt + 1, again=record.again)
         elif record.status in ("PENDING", "RUNNING"):

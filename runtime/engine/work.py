@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
@@ -79,6 +80,12 @@ class Work:
             action_key=step.action_key,
             status="SKIPPED",
             ended_at=self.clock(),
+        )
+
+    def wake(self, record: StepRecord) -> StepRecord:
+        """Return the record of a delay whose moment has come, in the same attempt."""
+        return replace(
+            record, status="SUCCESS", branch="default", due_at=None, ended_at=self.clock()
         )
 
     def _steer(self, step: PlanStep, started_at: datetime) -> StepRecord:

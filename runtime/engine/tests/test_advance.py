@@ -23,7 +23,7 @@ def go(plan: Plan, state: RunState, *, after_s: float = 0) -> Any:
 
 
 def reply(plan: Plan, state: RunState, call: Any, **given: Any) -> None:
-    times = {"started_at": NOW, "ended_at": NOW, "now": NOW, "random": lambda: 1.0}
+    times: dict[str, Any] = {"started_at": NOW, "ended_at": NOW, "now": NOW, "random": lambda: 1.0}
     state.fold([answer(plan, state, call, **(times | given))])
 
 
