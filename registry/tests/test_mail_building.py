@@ -1,3 +1,5 @@
+"""What leadsend.lib.mail makes of the SDK's Mail (the SDK is above it, so the test is here)."""
+
 from __future__ import annotations
 
 from email import message_from_bytes
