@@ -54,7 +54,8 @@ def problem_of(call: Call) -> str:
     if least <= given <= most:
         return ""
     takes = str(most) if least == most else f"{least} to {most}"
-    return f"`{call.name}` takes {takes} arguments, not {given}: {function.signature}"
+    noun = "argument" if takes == "1" else "arguments"
+    return f"`{call.name}` takes {takes} {noun}, not {given}: {function.signature}"
 
 
 def _unknown(call: Call) -> str:

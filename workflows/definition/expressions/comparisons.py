@@ -12,7 +12,7 @@ from typing import Any
 
 from workflows.definition.expressions.errors import ExpressionError
 from workflows.definition.expressions.functions.numbers import number_or_none
-from workflows.definition.expressions.functions.standard import pattern_of
+from workflows.definition.expressions.functions.standard import matches
 from workflows.definition.expressions.limits import Budget
 from workflows.definition.expressions.rendering import to_text
 from workflows.definition.expressions.times import duration_of, time_of
@@ -121,9 +121,7 @@ def _ends(left: Any, right: Any, now: datetime, budget: Budget) -> bool:
 def _matches(left: Any, right: Any, now: datetime, budget: Budget) -> bool:
     if is_empty(left):
         return False
-    text = to_text(left, budget)
-    budget.read(text)
-    return pattern_of(to_text(right, budget)).search(text) is not None
+    return matches(budget, to_text(left, budget), to_text(right, budget))
 
 
 def _by_time(decide: Callable[[datetime, datetime], bool]) -> Compare:

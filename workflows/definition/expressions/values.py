@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from workflows.definition.expressions.errors import ExpressionError, ExpressionLimitError
-from workflows.definition.expressions.limits import MAX_DATA_DEPTH, Budget
+from workflows.definition.expressions.limits import ITEM_SIZE, MAX_DATA_DEPTH, Budget
 from workflows.definition.expressions.times import time_of
 
 
@@ -135,10 +135,9 @@ def check_size(value: Any, budget: Budget, depth: int = 0) -> None:
         budget.build(len(value))
         return
     if not isinstance(value, list | tuple | Mapping):
-        budget.build(1)
         return
     if depth > MAX_DATA_DEPTH:
         raise ExpressionLimitError(f"The result is nested deeper than {MAX_DATA_DEPTH} levels")
-    budget.build(1 + len(value))
+    budget.build(ITEM_SIZE * (1 + len(value)))
     for item in value.values() if isinstance(value, Mapping) else value:
         check_size(item, budget, depth + 1)

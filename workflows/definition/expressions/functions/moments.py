@@ -16,7 +16,7 @@ from workflows.definition.expressions.functions.form import (
     TIMELIKE,
     Function,
 )
-from workflows.definition.expressions.functions.numbers import locale_of
+from workflows.definition.expressions.functions.numbers import SLOW, locale_of
 from workflows.definition.expressions.limits import Budget
 from workflows.definition.expressions.times import duration_of, in_zone, moved, time_of
 
@@ -27,6 +27,7 @@ def fmt(budget: Budget, value: Any, pattern: str, zone: str = "UTC", locale: str
     """Return the time by a Unicode date pattern (or short, medium, long, full) in a zone."""
     if len(pattern) > MAX_FORMAT:
         raise ExpressionError(f"The date pattern is longer than {MAX_FORMAT} characters")
+    budget.spend(SLOW)
     time = in_zone(time_of(value), zone)
     try:
         return format_datetime(time, pattern, locale=locale_of(locale))
