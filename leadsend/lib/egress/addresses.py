@@ -6,6 +6,7 @@ what the ``ipaddress`` of one Python version believes to be global.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -44,6 +45,7 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 _LOW_32 = 0xFFFF_FFFF
 
 
+@lru_cache(maxsize=2048)
 def parse_address(text: str) -> Address | None:
     """Return the address that a host spells canonically, or None when it is a name."""
     try:
@@ -52,6 +54,7 @@ def parse_address(text: str) -> Address | None:
         return None
 
 
+@lru_cache(maxsize=2048)
 def is_public(address: Address) -> bool:
     """Return whether the address, and every address wrapped in it, is on the public internet."""
     if isinstance(address, IPv4Address):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from yarl import URL
@@ -41,6 +42,7 @@ _OURS = frozenset(
 )
 
 
+@lru_cache(maxsize=2048)
 def check_url(text: str) -> URL:
     """Return the parsed URL of a request. Raises PermanentError (``egress_refused``).
 
@@ -74,6 +76,7 @@ def check_redirect(base: URL, location: str) -> URL:
     return check_url(str(target))
 
 
+@lru_cache(maxsize=2048)
 def check_host_name(host: str) -> str:
     """Return the host in lower case without a trailing dot. Raises PermanentError.
 
