@@ -132,6 +132,8 @@ def _schema(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _fits(name: str, value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
+    if any(_schema(name, schema)):
+        return  # told by the check of the schema itself
     for error in Draft202012Validator(schema).iter_errors(value):
         yield f"{name} does not fit its schema at {error.json_path}: {error.message}"
 
