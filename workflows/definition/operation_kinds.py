@@ -41,7 +41,9 @@ def _add(part: str, noun: str, field: str) -> Callable[[Document, Operation], li
                 f"There is already a {noun} “{item[field]}”: choose another {field}."
             )
         items.insert(at_of(operation, items), defaults.fill_part(part, item))
-        return [{"op": f"remove_{noun}", field: item[field]}]
+        # Links that were waiting for a step of this name were there before it: they stay.
+        kept = {"keep_edges": True} if noun == "step" else {}
+        return [{"op": f"remove_{noun}", field: item[field], **kept}]
 
     return add
 
@@ -63,6 +65,8 @@ def _remove_step(document: Document, operation: Operation) -> list[Operation]:
         raise OperationError(f"“{inside[0]}” stands inside “{name}”: remove it first.")
     inverse = [{"op": "add_step", "step": document["steps"].pop(index), "at": index}]
     edges = document["edges"]
+    if operation.get("keep_edges") is True:
+        return inverse
     ends = [(edge.get("from"), edge.get("to")) for edge in edges]
     removed = [(at, edges[at]) for at, pair in enumerate(ends) if name in pair]
     for at, _ in reversed(removed):
@@ -181,7 +185,7 @@ _SET = ("value", "unset", "insert")
 
 KINDS: Mapping[str, Kind] = {
     "add_step": Kind(apply=_add("steps", "step", "id"), required=("step",), optional=("at",)),
-    "remove_step": Kind(apply=_remove_step, required=("id",)),
+    "remove_step": Kind(apply=_remove_step, required=("id",), optional=("keep_edges",)),
     "move_step": Kind(apply=_move_step, required=("id", "at")),
     "set": Kind(apply=_set_step, required=("step", "path"), optional=_SET),
     "rename": Kind(apply=_rename, required=("step", "title")),

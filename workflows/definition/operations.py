@@ -6,7 +6,7 @@ with ``"unset": true``, removes what stands there; in a list, ``"insert": true``
 
 ========================  =======================================================
 ``add_step``              ``step``, ``at``
-``remove_step``           ``id``; takes its edges along
+``remove_step``           ``id``; takes its edges along unless ``keep_edges``
 ``move_step``             ``id``, ``at``: the place in the list (the order of reading)
 ``set``                   ``step``, ``path``, ``value``: not the id
 ``rename``                ``step``, ``title``: the id stays

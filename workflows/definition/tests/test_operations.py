@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +69,8 @@ OPERATIONS = st.one_of(
 
 @given(documents(), st.lists(OPERATIONS, max_size=12))
 def test_operations_undo_exactly(document, operations):
-    changed, undo = document, []
+    changed = document
+    undo: list[dict[str, Any]] = []
     for operation in operations:
         try:
             changed, inverse = apply(changed, [operation])
