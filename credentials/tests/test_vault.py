@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from credentials import vault
 from credentials.models import UserCredential
@@ -107,6 +111,22 @@ def test_a_credential_opens_with_all_its_fields(project, credential):
     credential.refresh_from_db()
     assert credential.last_used_at is not None
     assert redact_text(SECRET) == MASK
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_secret_opened_from_an_event_loop_is_hidden_in_the_callers_context(credential):
+    async def call():
+        fields = await vault.open_credential_async(credential.pk, project_id=credential.project_id)
+        return fields["key"], redact_text(f"echo {SECRET}")
+
+    async def main():
+        try:
+            return await call()
+        finally:
+            # The worker thread's connection would keep the test database busy.
+            await sync_to_async(connections.close_all, thread_sensitive=False)()
+
+    assert asyncio.run(main()) == (SECRET, f"echo {MASK}")
 
 
 @pytest.mark.parametrize("wanted", [ids.uuid7(), "nonsense", ""])
