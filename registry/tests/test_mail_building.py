@@ -8,8 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from leadsend.lib.egress.smtp import send
 from leadsend.lib.errors import ConfigurationError, PermanentError
 from leadsend.lib.mail import TEMPLATES, build, render
+from leadsend.lib.tests.post_office import post_office
 from registry.sdk.action import Mail
 
 KEY = UUID("01890000-0000-5000-8000-000000000004")
@@ -115,3 +117,13 @@ def test_only_shipped_templates_exist(template):
 def test_a_sender_that_is_no_address_is_a_matter_of_set_up():
     with pytest.raises(ConfigurationError, match="MAIL_FROM"):
         build(Mail(to="a@b.com", subject="x", text="y"), idempotency_key=KEY, sender="nobody")
+
+
+def test_a_built_mail_arrives_at_a_real_server_and_keeps_hidden_copies_hidden(settings):
+    with post_office(settings) as postbox:
+        send(built(template="welcome", bcc=("dev@x.com",)), settings.EMAIL_URL)
+
+    envelope = postbox.mails[0]
+    assert envelope.rcpt_tos == ["ada@example.com", "dev@x.com"]
+    assert f"Message-ID: <{KEY}@example.com>".encode() in envelope.content
+    assert b"dev@x.com" not in envelope.content
