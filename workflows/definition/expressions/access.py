@@ -16,15 +16,19 @@ ROOTS = ("event", "request", "steps", "vars", "item", "index", "run", "now", "wo
 SHOWN_NAMES = 8
 
 
-def path_reader(names: Sequence[str], places: Sequence[Position]) -> Read:
+def path_reader(names: Sequence[str], places: Sequence[Position], source: str = "") -> Read:
     """Return a function that looks a path up in a scope and raises MissingValueError.
+
+    ``source`` is the expression to name in the error, when the path is all of it.
 
     Up to four names are spelt out: four expressions in five are such a path, and the look-up then
     costs about as much as in Python itself.
     """
 
     def explained(scope: Scope) -> MissingValueError:
-        return explain(scope, names, places)
+        error = explain(scope, names, places)
+        error.within(source)
+        return error
 
     short = {1: _one, 2: _two, 3: _three, 4: _four}.get(len(names))
     return short(names, explained) if short else _many(names, explained)

@@ -24,7 +24,7 @@ from workflows.definition.expressions.errors import ExpressionError, MissingValu
 from workflows.definition.expressions.frame import Frame, Run
 from workflows.definition.expressions.logic import all_of, any_of, choice, negation
 from workflows.definition.expressions.macros import compile_macro
-from workflows.definition.expressions.operators import OPERATORS, negate
+from workflows.definition.expressions.operators import OPERATORS, Operator, negate
 from workflows.definition.expressions.parse import parse
 from workflows.definition.expressions.tree import (
     Binary,
@@ -61,22 +61,11 @@ def compile_expression(source: str) -> Callable[[Scope], Any]:
     try:
         names = static_path(tree)
         if names is not None:
-            return _naming(source, path_reader(names, places_of(tree)))
+            return path_reader(names, places_of(tree), source)
         return _in_frame(source, tree)
     except ExpressionError as error:
         error.within(source)
         raise
-
-
-def _naming(source: str, read: Read) -> Read:
-    def value(scope: Scope) -> Any:
-        try:
-            return read(scope)
-        except ExpressionError as error:
-            error.within(source)
-            raise
-
-    return value
 
 
 def _in_frame(source: str, tree: Node) -> Read:
@@ -104,6 +93,20 @@ def placed(run: Run, at: Position) -> Run:
     def value(frame: Frame) -> Any:
         try:
             return run(frame)
+        except ExpressionError as error:
+            error.place(line, column)
+            raise
+
+    return value
+
+
+def _operation(operate: Operator, left: Run, right: Run, at: Position) -> Run:
+    """Return the closure of an operator; `placed` is spelt out here to save a call."""
+    line, column = at
+
+    def value(frame: Frame) -> Any:
+        try:
+            return operate(left(frame), right(frame), frame)
         except ExpressionError as error:
             error.place(line, column)
             raise
@@ -181,16 +184,15 @@ class Compiler:
                 parts = (self.node(part, slots) for part in (test, yes, no))
                 return placed(choice(*parts), node.at)
             case Binary():
-                return placed(self._binary(node, slots), node.at)
+                return self._binary(node, slots)
 
     def _binary(self, node: Binary, slots: Slots) -> Run:
         left, right = self.node(node.left, slots), self.node(node.right, slots)
         if node.operator == "&&":
-            return all_of(left, right)
+            return placed(all_of(left, right), node.at)
         if node.operator == "||":
-            return any_of(left, right)
-        operate = OPERATORS[node.operator]
-        return lambda frame: operate(left(frame), right(frame), frame)
+            return placed(any_of(left, right), node.at)
+        return _operation(OPERATORS[node.operator], left, right, node.at)
 
     def _call(self, node: Call, slots: Slots) -> Run:
         target = None if node.target is None else self.node(node.target, slots)

@@ -20,6 +20,7 @@ from workflows.definition.expressions.values import (
 )
 
 MAX_INT, MIN_INT = 2**63 - 1, -(2**63)
+_PLAIN = frozenset({int, str, float})  # compared as Python does
 Operator = Callable[[Any, Any, Budget], Any]
 
 
@@ -142,6 +143,8 @@ def negate(value: Any) -> Any:
 
 
 def _less(left: Any, right: Any, budget: Budget) -> bool:
+    if type(left) is type(right) and type(left) in _PLAIN:
+        return bool(left < right)
     one, other = comparable(left, right)
     return bool(one < other)
 
@@ -152,6 +155,8 @@ def _at_most(left: Any, right: Any, budget: Budget) -> bool:
 
 
 def _equal(left: Any, right: Any, budget: Budget) -> bool:
+    if type(left) is type(right) and type(left) in _PLAIN:
+        return bool(left == right)
     if isinstance(left, datetime) != isinstance(right, datetime) and (
         isinstance(left, str) or isinstance(right, str)
     ):

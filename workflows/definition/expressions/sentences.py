@@ -87,5 +87,13 @@ def label(side: Any) -> str:
 
 def shown(value: Any) -> str:
     """Return a value for a sentence, cut to 60 characters."""
-    text = "nothing" if value is None else "“”" if value == "" else to_text(value, Budget())
+    text = _shown(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _shown(value: Any) -> str:
+    if type(value) is str:
+        return value or "“”"
+    if type(value) is int:
+        return str(value)
+    return "nothing" if value is None else to_text(value, Budget())
