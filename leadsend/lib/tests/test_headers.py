@@ -9,7 +9,7 @@ from django.test import RequestFactory
 from leadsend.lib.headers import CONTENT_SECURITY_POLICY, SecurityHeadersMiddleware
 
 
-def answered(view) -> Any:
+def answered(view: Any) -> Any:
     return SecurityHeadersMiddleware(view)(RequestFactory().get("/"))
 
 
