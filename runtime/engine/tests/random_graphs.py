@@ -16,6 +16,7 @@ BRANCHES = {
     "switch": ("one", "two", "default"),
     "echo": ("default", "error"),
     "send": ("default", "error"),
+    "fire": ("default", "error"),
     "write": ("default", "error"),
     "delay": ("default",),
 }

@@ -99,7 +99,7 @@ def test_attempts_end():
     plan, state = make_plan(act("a", "send", retry={"attempts": 3})), make_state()
 
     records = [
-        reply(plan, state, RetryableError("Later."), now + timedelta(hours=n)) for n in range(3)
+        reply(plan, state, RetryableError("Later."), NOW + timedelta(hours=n)) for n in range(3)
     ]
 
     assert [record.attempt for record in records] == [1, 2, 3]
