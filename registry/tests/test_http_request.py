@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Any
 
 import pytest
 
+from leadsend.lib.egress.client import EgressClient
+from leadsend.lib.egress.policy import make_policy
 from leadsend.lib.errors import ConfigurationError, PermanentError, RetryableError
+from leadsend.lib.tests.egress_canary import canary
+from leadsend.lib.tests.egress_canary import ok as served
 from registry.actions.http_request import HTTP_REQUEST, retry_after_s
+from registry.sdk.action import HttpResponse
 from registry.sdk.faking import FakeContext, FakeHttp, ok, run_action
 
 URL = "https://api.example.com/leads"
@@ -190,3 +197,26 @@ def test_json_numbers_come_back_as_they_were():
     body = {"n": 1.5, "i": 2**53, "b": None}
 
     assert answered(ok(json.dumps(body).encode(), content_type="application/json"))["body"] == body
+
+
+def test_through_the_real_guard_an_inner_address_is_refused_and_an_allowed_one_answers():
+    async def call(allow):
+        async with canary() as target:
+            target.answers["/a?x=1"] = served(b'{"n":1}', "Content-Type: application/json")
+            policy = make_policy([allow.format(port=target.port)] if allow else [], [target.port])
+            guard = EgressClient[HttpResponse](policy, answer=HttpResponse)
+            inputs = {"url": f"http://127.0.0.1:{target.port}/a", "query": {"x": 1}}
+            try:
+                ctx: Any = FakeContext()
+                ctx.http = guard
+                output = await HTTP_REQUEST.run(ctx, inputs)
+                return output, target.requests[0][2]["idempotency-key"]
+            finally:
+                await guard.close()
+
+    output, key = asyncio.run(call("127.0.0.1:{port}"))
+    assert (output["status"], output["body"]) == (200, {"n": 1})
+    assert key == str(FakeContext().idempotency_key)
+    with pytest.raises(PermanentError) as refusal:
+        asyncio.run(call(""))
+    assert refusal.value.code == "egress_refused"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
@@ -19,6 +20,8 @@ from leadsend.lib.errors import ActionError, ConfigurationError, PermanentError,
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
+# A server that drips answers, each within its time, is cut off here.
+TOTAL_TIMEOUT_S = 120.0
 MAIL_PORTS = frozenset({25, 465, 587, 2525})
 
 _PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
@@ -107,18 +110,37 @@ class _Session(smtplib.SMTP):
 
     def __init__(self, server: MailServer, address: Address) -> None:
         self._address = str(address)
+        self._deadline: threading.Timer | None = None
         super().__init__(server.host, server.port, timeout=ANSWER_TIMEOUT_S)
 
+    def close(self) -> None:
+        """Close the connection, and stop waiting for its end."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().close()
+
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        opened = self._open(host, port, timeout)
+        self._deadline = threading.Timer(TOTAL_TIMEOUT_S, _cut, [opened])
+        self._deadline.daemon = True
+        self._deadline.start()
+        return opened
+
+    def _open(self, host: str, port: int, timeout: float) -> socket.socket:
         opened = socket.create_connection((self._address, port), CONNECT_TIMEOUT_S)
         opened.settimeout(timeout)
         return opened
 
 
 class _TlsSession(_Session):
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        plain = super()._get_socket(host, port, timeout)
+    def _open(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = super()._open(host, port, timeout)
         return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+
+
+def _cut(opened: socket.socket) -> None:
+    with suppress(OSError):
+        opened.shutdown(socket.SHUT_RDWR)
 
 
 def _translated(error: Exception, server: MailServer, *, handed_over: bool) -> ActionError:
@@ -142,9 +164,9 @@ def _translated(error: Exception, server: MailServer, *, handed_over: bool) -> A
 
 
 def _answered(code: int, message: str) -> ActionError:
-    if 400 <= code < 500:
-        return RetryableError(message, code="mail_refused")
-    return PermanentError(message, code="mail_refused")
+    if 500 <= code < 600:
+        return PermanentError(message, code="mail_refused")
+    return RetryableError(message, code="mail_refused")
 
 
 def _reason(code: int, said: bytes | str) -> str:

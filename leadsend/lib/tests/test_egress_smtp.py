@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import suppress
 from email.message import EmailMessage
 
 import pytest
@@ -116,3 +119,24 @@ def test_the_usual_port_of_each_form_is_known():
     ports = [parse_mail_url(f"{form}://a.com").port for form in ("smtp", "smtp+tls", "smtps")]
 
     assert ports == [25, 587, 465]
+
+
+def test_a_server_that_drips_its_answers_is_cut_off(settings, monkeypatch):
+    monkeypatch.setattr("leadsend.lib.egress.smtp.TOTAL_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.EMAIL_URL = f"smtp://127.0.0.1:{server.getsockname()[1]}"
+        dripping = threading.Thread(target=_drip, args=[server], daemon=True)
+        dripping.start()
+        with pytest.raises(RetryableError):
+            send(mail(), settings.EMAIL_URL)
+        dripping.join(5)
+
+    assert not dripping.is_alive()
+
+
+def _drip(server):
+    connection, _ = server.accept()
+    stop = threading.Event()
+    with connection, suppress(OSError):
+        while not stop.wait(0.02):
+            connection.sendall(b"2")
