@@ -14,6 +14,7 @@ Scope = Mapping[str, Any]
 Read = Callable[[Scope], Any]
 ROOTS = ("event", "request", "steps", "vars", "item", "index", "run", "now", "workflow")
 SHOWN_NAMES = 8
+MAX_SHOWN = 10**18
 
 
 def path_reader(names: Sequence[str], places: Sequence[Position], source: str = "") -> Read:
@@ -154,7 +155,7 @@ def element_of(value: Any, key: Any) -> Any:
     if isinstance(value, list | tuple):
         return _item(value, key)
     if value is None or isinstance(value, Mapping):
-        raise MissingValueError(f"{in_words(value).capitalize()} has no element {key!s:.40}")
+        raise MissingValueError(f"{in_words(value).capitalize()} has no element {_named(key)}")
     raise ExpressionError(f"{in_words(value).capitalize()} has no elements")
 
 
@@ -164,8 +165,14 @@ def _item(items: Sequence[Any], key: Any) -> Any:
     if not isinstance(key, int) or isinstance(key, bool):
         raise ExpressionError(f"The place in a list is a whole number, not {in_words(key)}")
     if not 0 <= key < len(items):
-        raise MissingValueError(f"The list has {len(items)} items; there is none at {key}")
+        raise MissingValueError(f"The list has {len(items)} items; there is none at {_named(key)}")
     return items[key]
+
+
+def _named(key: Any) -> str:
+    if isinstance(key, int) and abs(key) > MAX_SHOWN:
+        return "so high a number"
+    return str(key)[:40] if isinstance(key, str | int | float) else in_words(key)
 
 
 def places_of(node: Node) -> list[Position]:

@@ -20,7 +20,7 @@ from workflows.definition.expressions.functions.table import (
     SPECIAL_FUNCTIONS,
 )
 from workflows.definition.expressions.tree import Call
-from workflows.definition.expressions.values import in_words, kind_of
+from workflows.definition.expressions.values import in_words, kind_of, types_of
 
 
 def compile_call(call: Call, target: Run | None, args: tuple[Run, ...]) -> Run:
@@ -85,13 +85,17 @@ def _default(value: Run, otherwise: Run) -> Run:
 def _checked(function: Function, args: tuple[Run, ...]) -> Run:
     kinds = function.args if function.on is None else (function.on, *function.args)
     run, name = function.run, function.name
-    checks = tuple((at, allowed) for at, allowed in enumerate(kinds[: len(args)]) if allowed != ANY)
+    checks = tuple(
+        (at, allowed, types_of(allowed))
+        for at, allowed in enumerate(kinds[: len(args)])
+        if allowed != ANY
+    )
 
     def result(frame: Frame) -> Any:
         frame.steps -= 1
         values = [arg(frame) for arg in args]
-        for at, allowed in checks:
-            if kind_of(values[at]) not in allowed:
+        for at, allowed, types in checks:
+            if type(values[at]) not in types and kind_of(values[at]) not in allowed:
                 raise _wrong_kind(name, allowed, values[at])
         try:
             return run(frame, *values)

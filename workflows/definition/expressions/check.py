@@ -32,7 +32,7 @@ def check_expression(
 
     Codes: expression_syntax, expression_limit, unknown_root, unknown_step, unknown_field,
     unknown_function, wrong_arguments, wrong_type, incomparable, step_may_not_run, step_runs_later;
-    may_be_missing is a warning. Messages end with the column.
+    may_be_missing and unknown_choice are warnings. Messages end with the column.
     """
     return _Findings(types, step_id).of_expression(source, path)[1]
 

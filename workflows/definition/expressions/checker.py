@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,6 +11,7 @@ from workflows.definition.expressions.calls import function_of, problem_of
 from workflows.definition.expressions.functions.form import Kinds, words
 from workflows.definition.expressions.guards import sure_if_false, sure_if_true
 from workflows.definition.expressions.operator_types import result_kinds
+from workflows.definition.expressions.sight import Finding, Sight
 from workflows.definition.expressions.tree import (
     Binary,
     Call,
@@ -46,30 +45,6 @@ from workflows.definition.expressions.types import (
 from workflows.definition.expressions.values import Kind, kind_of
 
 BOOL = of_kinds(Kind.BOOL)
-Path = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong, and where in the expression."""
-
-    code: str
-    message: str
-    at: Position
-    severity: Severity = Severity.ERROR
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What holds at one node: the macros' variables, what is surely there, what may be missing."""
-
-    bound: Mapping[str, Type]
-    sure: frozenset[Path] = frozenset()
-    tolerant: bool = False
-
-    def knowing(self, paths: frozenset[Path]) -> Sight:
-        """Return the same with more paths that are surely there."""
-        return Sight(self.bound, self.sure | paths, self.tolerant)
 
 
 class Checker:
@@ -220,14 +195,24 @@ class Checker:
     def _binary(self, node: Binary, sight: Sight) -> Type:
         left, right = self._sides(node, sight)
         kinds = result_kinds(node.operator, left.kinds, right.kinds)
+        is_equality = node.operator in {"==", "!="}
+        if kinds and is_equality:
+            self._choice(left, right, node.right.at)
+            self._choice(right, left, node.left.at)
         if kinds:
             return Type(kinds)
-        is_equality = node.operator in {"==", "!="}
         said = f"`{node.operator}` does not work between {left.words} and {right.words}"
         if is_equality:
             said = f"{left.words} and {right.words} can never be equal"
         self._say("incomparable" if is_equality else "wrong_type", node.at, said)
         return BOOL if is_equality else DYNAMIC
+
+    def _choice(self, several: Type, one: Type, at: Position) -> None:
+        if len(several.choices) > 1 and len(one.choices) == 1:
+            value, known = one.choices[0], ", ".join(map(str, several.choices[:8]))
+            if value is not None and value not in several.choices:
+                said = f"“{value}” is never the value; it is one of {known}"
+                self._say("unknown_choice", at, said, Severity.WARNING)
 
     def _sides(self, node: Binary, sight: Sight) -> tuple[Type, Type]:
         """Check both sides; each may rely on what the other makes sure, in either order."""

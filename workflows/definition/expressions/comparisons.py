@@ -19,6 +19,7 @@ from workflows.definition.expressions.times import duration_of, time_of
 from workflows.definition.expressions.values import Kind, equal, kind_of
 
 Compare = Callable[[Any, Any, datetime, Budget], bool]
+_NUMBER_TYPES = frozenset({int, float})
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -65,6 +66,8 @@ def time_or_none(value: Any) -> datetime | None:
 
 def _ordered(left: Any, right: Any) -> tuple[Any, Any] | None:
     """Return the two as numbers, as times or as texts, whichever fits both first, or None."""
+    if type(left) in _NUMBER_TYPES and type(right) in _NUMBER_TYPES:
+        return left, right
     for read in (number_or_none, time_or_none, _text_or_none):
         one, other = read(left), read(right)
         if one is not None and other is not None:

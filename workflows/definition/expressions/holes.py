@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from workflows.definition.expressions.errors import ExpressionLimitError, ExpressionSyntaxError
-from workflows.definition.expressions.limits import MAX_DATA_DEPTH, MAX_TEXT
+from workflows.definition.expressions.limits import MAX_DATA_DEPTH, MAX_HOLES, MAX_TEXT
 from workflows.definition.expressions.scan import end_of_hole, place_of
 
 OPEN, CLOSE = "{{", "}}"
@@ -39,7 +39,10 @@ def parts_of(text: str) -> tuple[Part, ...]:
         raise ExpressionLimitError(
             f"The text has {len(text):,} characters; with holes {MAX_TEXT:,} are allowed"
         )
-    return tuple(_parts(text))
+    parts = tuple(_parts(text))
+    if sum(isinstance(part, Hole) for part in parts) > MAX_HOLES:
+        raise ExpressionLimitError(f"The text has more than {MAX_HOLES} holes")
+    return parts
 
 
 def _parts(text: str) -> Iterator[Part]:

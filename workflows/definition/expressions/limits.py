@@ -9,6 +9,7 @@ MAX_NESTING = 32  # open brackets
 MAX_DEPTH = 80  # levels of the syntax tree, chains of operators included
 MAX_STEPS = 10_000  # of one evaluation
 MAX_BUILT = 1_000_000  # characters and items that one evaluation may build
+MAX_HOLES = 200  # in one text; each has a budget of its own
 ITEM_SIZE = 8  # characters that an item counts for when a result is measured
 MAX_TEXT = 100_000  # characters of a text with holes, as written
 MAX_DATA_DEPTH = 128  # levels of lists and objects that are walked

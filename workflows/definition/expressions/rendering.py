@@ -12,6 +12,7 @@ from workflows.definition.expressions.limits import Budget
 from workflows.definition.expressions.times import written_duration, written_time
 from workflows.definition.expressions.values import check_size, in_words
 
+MAX_BITS = 4_096  # of a whole number that is written
 WHOLE_BELOW = 1e15  # whole decimals up to here are written without exponent
 
 
@@ -31,10 +32,17 @@ def to_text(value: Any, budget: Budget) -> str:
     if isinstance(value, float):
         return _decimal(value)
     if isinstance(value, int):
-        return str(value)
+        return whole(value)
     if isinstance(value, list | tuple | Mapping):
         return _json(value, budget)
     return _plain(value)
+
+
+def whole(value: int) -> str:
+    """Return a whole number as text; Python refuses to write those of thousands of digits."""
+    if value.bit_length() > MAX_BITS:
+        raise ExpressionError("The number is too large to be written")
+    return str(value)
 
 
 def _decimal(value: float) -> str:

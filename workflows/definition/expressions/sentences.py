@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workflows.definition.expressions.errors import ExpressionError
 from workflows.definition.expressions.holes import Hole, parts_of
 from workflows.definition.expressions.limits import Budget
 from workflows.definition.expressions.rendering import to_text
+from workflows.definition.expressions.values import in_words
 
 # For each operator the words when it holds and when it does not.
 WORDS: dict[str, tuple[str, str]] = {
@@ -36,6 +38,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "after": ("is after", "is not after"),
 }
 WITHOUT_RIGHT = frozenset({"is_empty", "is_not_empty", "exists", "is_true", "is_false", "changed"})
+MAX_SHOWN = 10**18  # whole numbers below are written without asking
 SHOWN = 60  # characters of a value
 
 
@@ -94,6 +97,9 @@ def shown(value: Any) -> str:
 def _shown(value: Any) -> str:
     if type(value) is str:
         return value or "“”"
-    if type(value) is int:
+    if type(value) is int and abs(value) < MAX_SHOWN:
         return str(value)
-    return "nothing" if value is None else to_text(value, Budget())
+    try:
+        return "nothing" if value is None else to_text(value, Budget())
+    except ExpressionError:
+        return f"{in_words(value)} too large to show"

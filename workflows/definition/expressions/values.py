@@ -71,6 +71,11 @@ def kind_of(value: Any) -> Kind:
     raise ExpressionError(f"A {type(value).__name__} cannot be used in an expression")
 
 
+def types_of(kinds: frozenset[Kind]) -> frozenset[type]:
+    """Return the Python types of values of these kinds, subclasses aside."""
+    return frozenset(known for known, kind in _KINDS.items() if kind in kinds)
+
+
 def in_words(value: Any) -> str:
     """Return what a value is, for messages."""
     return IN_WORDS[kind_of(value)]

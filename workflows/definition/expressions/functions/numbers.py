@@ -48,15 +48,15 @@ def number_or_none(value: Any) -> int | float | None:
 @lru_cache(maxsize=64)
 def locale_of(name: str) -> Locale:
     """Return the locale of a name such as en, de or pt-BR. Raises ExpressionError."""
-    known = name.replace("-", "_")
-    if known not in _locale_names():
+    known = _locale_names().get(name.replace("-", "_").lower())
+    if known is None:
         raise ExpressionError(f'There is no language "{name[:20]}"; write it as en, de or pt_BR')
     return Locale.parse(known)
 
 
 @lru_cache(maxsize=1)
-def _locale_names() -> frozenset[str]:
-    return frozenset(locale_identifiers())
+def _locale_names() -> dict[str, str]:
+    return {name.lower(): name for name in locale_identifiers()}
 
 
 def _decimal(value: Any) -> Decimal:

@@ -140,6 +140,11 @@ def test_an_optional_field_without_a_guard_is_a_warning(source):
     assert set(found) == {("may_be_missing", Severity.WARNING)}
 
 
+def test_a_value_that_an_enum_does_not_have_is_a_warning():
+    assert problems("event.status == 'wonn'") == [("unknown_choice", Severity.WARNING)]
+    assert problems("'won' != event.status") == []
+
+
 def test_nothing_known_means_no_problem():
     types = TypeEnv(roots={})
 

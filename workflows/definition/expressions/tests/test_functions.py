@@ -29,6 +29,7 @@ def test_every_name_stands_once_in_the_table():
     [
         ("'1234.5'.money('EUR', 'de')", "1.234,50\xa0€"),
         ("' 80 '.round()", 80),
+        ("1.5.number(1, 'pt-br')", "1,5"),
         ("(-2.5).round()", -3),
         ("1e15.round(2)", 1e15),
         ("(-2.5).floor()", -3),

@@ -102,8 +102,15 @@ def test_texts_and_values_have_limits():
         compile_value(deep)
     with pytest.raises(ExpressionLimitError):
         compile_text("{{ event.name }}" + "x" * 100_000)
+    with pytest.raises(ExpressionLimitError, match="200 holes"):
+        compile_text("{{ 1 }}" * 201)
     with pytest.raises(ExpressionLimitError):
         compile_text("{{ event.big }}" * 11)({"event": {"big": "x" * 100_000}})
+
+
+def test_a_number_of_thousands_of_digits_is_a_clean_error():
+    with pytest.raises(ExpressionError, match="too large to be written"):
+        compile_text("x {{ event.n }}")({"event": {"n": 10**6000}})
 
 
 def test_references_are_the_paths_named():
