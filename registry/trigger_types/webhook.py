@@ -14,6 +14,7 @@ MODES = {
     "basic": "User and password",
     "none": "None: anybody may send",
 }
+CONFIRMATION = "I know that anybody may send"
 _AUTH: Mapping[str, Any] = {
     "type": "object",
     "title": "How the sender proves itself",
@@ -26,14 +27,14 @@ _AUTH: Mapping[str, Any] = {
         "encoding": {"type": "string", "title": "Spelling", "enum": ["hex", "base64"]},
         "prefix": {"type": "string", "title": "Text before the signature", "maxLength": 40},
         "user": {"type": "string", "title": "User name", "maxLength": 200},
-        "confirm_unauthenticated": {"type": "boolean", "title": "I know that anybody may send"},
+        "confirm_unauthenticated": {"type": "boolean", "title": CONFIRMATION},
     },
     "required": ["mode"],
     "additionalProperties": False,
     # Without a check only when somebody said so.
     "if": {"properties": {"mode": {"const": "none"}}},
     "then": {
-        "properties": {"confirm_unauthenticated": {"const": True}},
+        "properties": {"confirm_unauthenticated": {"const": True, "title": CONFIRMATION}},
         "required": ["confirm_unauthenticated"],
     },
     "default": {"mode": "standard_webhooks"},
