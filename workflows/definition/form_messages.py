@@ -31,6 +31,8 @@ def message_of(error: ValidationError) -> Iterator[Finding]:
         yield from _missing(error, required)
     elif keyword == "additionalProperties":
         yield from _unknown(error)
+    elif keyword in {"anyOf", "oneOf"}:
+        yield ("form", (), _choice(error))
     else:
         sentence = _SENTENCES.get(keyword, _anything)(error.validator_value, _label(error))
         yield ("form", (), sentence)
@@ -53,6 +55,20 @@ def _unknown(error: ValidationError) -> Iterator[Finding]:
             near = nearest(name, known)
             hint = near or _known_list(known)
             yield ("unknown_key", (name,), f"There is no setting “{name}” here.{hint}")
+
+
+def _choice(error: ValidationError) -> str:
+    """Say which of several forms there are: fields to fill in, or kinds of values."""
+    alternatives: Any = error.validator_value
+    options = [option for option in alternatives if isinstance(option, Mapping)]
+    fields = _properties(error)
+    groups = [[_title(fields.get(name), name) for name in o.get("required", ())] for o in options]
+    if all(groups) and isinstance(error.instance, Mapping):
+        return f"Fill in {', or '.join(' and '.join(group) for group in groups)}."
+    kinds = [option["type"] for option in options if isinstance(option.get("type"), str)]
+    if kinds:
+        return _type(list(dict.fromkeys(kinds)), _label(error))
+    return _anything(None, _label(error))
 
 
 def _known_list(known: list[str]) -> str:

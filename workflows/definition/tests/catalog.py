@@ -12,7 +12,7 @@ async def _run(ctx, inputs):
     return {}
 
 
-def _action(key, properties, output, required=()):
+def _action(key, properties, output, required=(), choice=None):
     return Action(
         key=key,
         version=1,
@@ -21,7 +21,12 @@ def _action(key, properties, output, required=()):
         description="",
         category="",
         icon="",
-        config_schema={**_OBJECT, "properties": properties, "required": list(required)},
+        config_schema={
+            **_OBJECT,
+            "properties": properties,
+            "required": list(required),
+            **({"anyOf": choice} if choice else {}),
+        },
         output_schema={**_OBJECT, "properties": output, "required": list(output)},
         example={},
         sample_output={},
@@ -57,6 +62,7 @@ _ACTIONS = [
             "delay_s": {"type": "integer", "minimum": 0, "title": "Delay"},
         },
         {"message_id": _TEXT},
+        choice=[{"required": ["template"]}, {"required": ["to", "delay_s"]}],
     ),
     _action(
         "task_create",

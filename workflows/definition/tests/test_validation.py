@@ -114,6 +114,7 @@ def test_the_published_schema_accepts_it_and_is_a_schema():
         (("steps", 1, "action_key"), KeyError, "missing", "/steps/1/action_key", "fill it in"),
         (("steps", 1, "cfg", "to"), "nobody", "form", "/steps/1/cfg/to", "“To” must be an e-mail address."),
         (("steps", 1, "cfg", "too"), "a", "unknown_key", "/steps/1/cfg/too", "Did you mean “to”?"),
+        (("steps", 1, "cfg"), {}, "form", "/steps/1/cfg", "Fill in “template”, or “To” and “Delay”."),
         (("steps", 1, "cfg", "delay_s"), -1, "form", "/steps/1/cfg/delay_s", "“Delay” must be at least 0."),
         (("steps", 1, "retry"), {"attempts": 0}, "form", "/steps/1/retry/attempts", "at least 1"),
         (("steps", 1, "join"), {"first": 2}, "join_too_high", "/steps/1/join/first", "waits for 2 links, but 1"),
