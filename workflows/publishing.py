@@ -111,6 +111,11 @@ def step_row_id(version_id: UUID, slug: str) -> UUID:
     return uuid5(version_id, slug)
 
 
+def edge_row_id(version_id: UUID, source: str, target: str, branch_key: str) -> UUID:
+    """Return the id of an edge's row, the same before and after its version is published."""
+    return uuid5(version_id, f"{source}/{branch_key}/{target}")
+
+
 def _lock(workflow: Workflow, *, also_deleted: bool = False) -> Workflow:
     query = Workflow.objects.select_for_update(of=("self",)).select_related("live_version")
     locked: Workflow = query.get(pk=workflow.pk)
@@ -177,6 +182,7 @@ def _insert_rows(version: WorkflowVersion) -> None:
     )
     WorkflowEdge.objects.bulk_create(
         WorkflowEdge(
+            id=edge_row_id(version.pk, row.from_slug, row.to_slug, row.branch_key),
             project_id=version.project_id,
             version=version,
             from_step_id=row_ids[row.from_slug],

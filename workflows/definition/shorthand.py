@@ -6,7 +6,7 @@ Full documents come back as they are, so that one function serves whatever is ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from itertools import pairwise
 from typing import Any
@@ -61,6 +61,15 @@ def keep(document: Any) -> dict[str, Any]:
     if wrong:
         raise _refusal(wrong)
     return full
+
+
+def expand_step(step: Mapping[str, Any], taken: Iterable[str]) -> dict[str, Any]:
+    """Return one step in full form, with an id that is not yet ``taken`` where it has none."""
+    result = deepcopy(dict(step))
+    _expand_step(result)
+    if "id" not in result:
+        result["id"] = slugs.unique(_step_slug(result), taken)
+    return defaults.fill_part("steps", result)
 
 
 def _lift(document: dict[str, Any]) -> dict[str, Any]:
