@@ -69,8 +69,7 @@ async def open_credential_async(
 ) -> Mapping[str, str]:
     """Do the same from an event loop: the query runs in a thread.
 
-    The secrets are hidden in the caller's context too, which a bare ``asyncio.to_thread`` of the
-    function above would not do.
+    Call it inside ``forgetting_secrets``, so that the secrets are hidden until the step ends.
     """
     opened = sync_to_async(open_credential, thread_sensitive=False)
     return await opened(credential_id, project_id=project_id)

@@ -1,8 +1,8 @@
 """Takes secrets out of what is logged, stored or shown: by value first, by name as well.
 
 The vault registers every value that it decrypts; from then on the value is replaced wherever it
-turns up in the same context (an engine task, a request), also inside longer text and in the forms
-that encoders make of it.
+turns up in the same scope (one step, one request: ``forgetting_secrets``), also inside longer text
+and in the forms that encoders make of it. Tasks and threads started inside a scope share it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -24,33 +25,45 @@ _SECRET_NAME = re.compile(
     r"|signature$|credential(?!_id|_type)|^dsn$",
     re.IGNORECASE,
 )
-_secrets: ContextVar[tuple[str, ...]] = ContextVar("leadsend_secrets", default=())
+
+
+@dataclass(slots=True)
+class _Scope:
+    """The secrets of one scope, longest first: one that contains another is replaced whole."""
+
+    secrets: tuple[str, ...] = ()
+
+
+_scope: ContextVar[_Scope | None] = ContextVar("leadsend_secrets", default=None)
 
 
 def register_secrets(values: Iterable[str]) -> None:
-    """Remember secret values for the current context; values under 4 characters are left out.
+    """Remember secret values for the current scope; values under 4 characters are left out.
 
     A value that short is not a secret, and would blacken ordinary text.
     """
+    scope = _scope.get()
+    if scope is None:
+        scope = _Scope()
+        _scope.set(scope)
     forms = {form for value in values for form in _forms(value)}
-    known = set(_secrets.get())
-    # Longest first, so that a secret which contains another one is replaced as a whole.
-    _secrets.set(tuple(sorted(known | forms, key=len, reverse=True)))
+    scope.secrets = tuple(sorted(forms | set(scope.secrets), key=len, reverse=True))
 
 
 @contextmanager
 def forgetting_secrets() -> Iterator[None]:
     """Forget on leaving what was registered inside; wrap one step or one request in it."""
-    token = _secrets.set(_secrets.get())
+    outer = _scope.get()
+    token = _scope.set(_Scope(outer.secrets if outer else ()))
     try:
         yield
     finally:
-        _secrets.reset(token)
+        _scope.reset(token)
 
 
 def redact_text(text: str) -> str:
     """Return the text with every registered secret replaced."""
-    for secret in _secrets.get():
+    for secret in _known():
         if secret in text:
             text = text.replace(secret, MASK)
     return text
@@ -58,7 +71,7 @@ def redact_text(text: str) -> str:
 
 def redact(value: Any) -> Any:
     """Return JSON with registered secrets replaced in texts and keys; the input is not changed."""
-    return _redacted(value) if _secrets.get() else value
+    return _redacted(value) if _known() else value
 
 
 def redact_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +82,11 @@ def redact_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 def is_secret_name(name: str) -> bool:
     """Return whether a field of this name is expected to hold a secret."""
     return bool(_SECRET_NAME.search(name))
+
+
+def _known() -> tuple[str, ...]:
+    scope = _scope.get()
+    return scope.secrets if scope else ()
 
 
 def _masked_by_name(key: str, value: Any) -> Any:

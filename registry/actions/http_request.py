@@ -14,6 +14,7 @@ import orjson
 from leadsend.lib import clock
 from leadsend.lib.errors import ConfigurationError, PermanentError, RetryableError, UnreadableInput
 from leadsend.lib.input_guard import clean_text, parse_json
+from leadsend.lib.redaction import register_secrets
 from registry.sdk.action import Action, ActionContext, Delivery, HttpResponse
 from registry.sdk.http_auth import auth_headers
 
@@ -125,7 +126,7 @@ async def _run(ctx: ActionContext, inputs: Mapping[str, Any]) -> dict[str, Any]:
         headers["Content-Type"] = content_type
     headers = _merged(headers, inputs.get("headers"))
     if inputs.get("credential_id"):
-        headers = _merged(headers, auth_headers(await ctx.secret(inputs["credential_id"]), url))
+        headers = _merged(headers, await _signature(ctx, str(inputs["credential_id"]), url))
     response = await ctx.http.request(
         str(inputs.get("method") or "GET"),
         url,
@@ -135,6 +136,14 @@ async def _run(ctx: ActionContext, inputs: Mapping[str, Any]) -> dict[str, Any]:
     )
     _raise_for_status(response, urlsplit(url).hostname or "")
     return _output(response)
+
+
+async def _signature(ctx: ActionContext, credential_id: str, url: str) -> dict[str, str]:
+    """Return the headers of a connection, and hide what they say: services echo them."""
+    signed = auth_headers(await ctx.secret(credential_id), url)
+    register_secrets(signed.values())
+    register_secrets(value.partition(" ")[2] for value in signed.values())
+    return signed
 
 
 def address(url: str, query: Any) -> str:

@@ -9,6 +9,7 @@ import pytest
 from leadsend.lib.egress.client import EgressClient
 from leadsend.lib.egress.policy import make_policy
 from leadsend.lib.errors import ConfigurationError, PermanentError, RetryableError
+from leadsend.lib.redaction import forgetting_secrets, redact_text
 from leadsend.lib.tests.egress_canary import canary
 from leadsend.lib.tests.egress_canary import ok as served
 from registry.actions.http_request import HTTP_REQUEST, retry_after_s
@@ -91,6 +92,25 @@ def test_a_connection_signs_the_call(secret, header, value):
     request = sent(FakeContext(secrets={"c": secret}), credential_id="c")
 
     assert request["headers"][header] == value
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"type": "basic", "user": "ana", "password": "p4ssw0rd"},
+        {"type": "custom", "headers": "X-A: s3cret-1\nX-B: s3cret-2"},
+        {"type": "bearer", "token": "tok-12345"},
+    ],
+    ids=lambda secret: secret["type"],
+)
+def test_what_an_echoing_service_says_of_the_connection_can_be_hidden(secret):
+    ctx = FakeContext(secrets={"c": secret})
+    with forgetting_secrets():
+        sent_headers = sent(ctx, credential_id="c")["headers"]
+        echoed = redact_text(json.dumps(sent_headers))
+
+    own = [value for name, value in sent_headers.items() if name != "Idempotency-Key"]
+    assert all(value not in echoed and value.split()[-1] not in echoed for value in own)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from yarl import URL
 
+from leadsend.lib.egress.addresses import is_public, parse_address
 from leadsend.lib.egress.journey import first_leg, next_leg
-from leadsend.lib.egress.urls import check_headers, check_method, check_url, is_same_origin
+from leadsend.lib.egress.urls import (
+    check_headers,
+    check_host_name,
+    check_method,
+    check_url,
+    is_same_origin,
+)
 from leadsend.lib.errors import PermanentError
 
 
@@ -210,3 +219,36 @@ def test_a_redirected_post_becomes_what_browsers_make_of_it(status, method, body
 def test_a_redirect_passes_the_same_gate(location):
     with pytest.raises(PermanentError):
         next_leg(first_leg("GET", "https://a.com/", {}, None), 302, location)
+
+
+_INNER = st.sampled_from(["127.0.0.0/8", "10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16"]).flatmap(
+    lambda network: st.ip_addresses(network=network)
+)
+_SPELLINGS = st.sampled_from(
+    [str, "0x{:x}".format, "0{:o}".format, "0X{:X}".format, "000{}".format]
+)
+
+
+@given(
+    address=_INNER,
+    parts=st.integers(1, 4),
+    spellings=st.lists(_SPELLINGS, min_size=4, max_size=4),
+    dot=st.sampled_from([".", "。", "．", "｡"]),  # noqa: RUF001 - look-alikes
+    tail=st.sampled_from(["", "."]),
+)
+def test_however_an_inner_address_is_spelt_it_is_refused_or_seen(
+    address, parts, spellings, dot, tail
+):
+    octets = list(address.packed)
+    last = int.from_bytes(bytes(octets[parts - 1 :]), "big")
+    numbers = [*octets[: parts - 1], last]
+    host = dot.join(spell(number) for spell, number in zip(spellings, numbers, strict=False))
+
+    try:
+        url = check_url(f"http://{host}{tail}/")
+    except PermanentError:
+        return
+
+    seen = parse_address(check_host_name(url.raw_host))
+    assert seen is not None
+    assert not is_public(seen)

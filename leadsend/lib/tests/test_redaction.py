@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import asyncio
 import base64
-import contextvars
 import json
 from urllib.parse import quote
 
@@ -73,10 +73,30 @@ def test_secrets_are_forgotten_after_the_step():
     assert redact_text("s3cret-value") == "s3cret-value"
 
 
-def test_secrets_of_one_context_do_not_reach_another():
-    contextvars.copy_context().run(register_secrets, ["s3cret-value"])
+def test_secrets_of_one_step_do_not_reach_another():
+    async def step(secret):
+        with forgetting_secrets():
+            register_secrets([secret])
+            await asyncio.sleep(0)
+            return redact_text("secret-one secret-two")
 
-    assert redact_text("s3cret-value") == "s3cret-value"
+    async def both():
+        return await asyncio.gather(step("secret-one"), step("secret-two"))
+
+    assert asyncio.run(both()) == [f"{MASK} secret-two", f"secret-one {MASK}"]
+
+
+def test_tasks_and_threads_inside_a_step_share_its_secrets():
+    async def step():
+        await asyncio.wait_for(_registering("secret-one"), 1)
+        await asyncio.to_thread(register_secrets, ["secret-two"])
+        return redact_text("secret-one secret-two")
+
+    assert asyncio.run(step()) == f"{MASK} {MASK}"
+
+
+async def _registering(secret):
+    register_secrets([secret])
 
 
 def test_log_fields_named_like_secrets_are_masked_whatever_they_hold():
