@@ -14,6 +14,7 @@ Scope = Mapping[str, Any]
 Read = Callable[[Scope], Any]
 ROOTS = ("event", "request", "steps", "vars", "item", "index", "run", "now", "workflow")
 SHOWN_NAMES = 8
+MAX_NAME = 60  # characters of a name that is suggested
 MAX_SHOWN = 10**18
 
 
@@ -127,7 +128,7 @@ def _no_field(value: Any, where: str, name: str) -> str:
 
 
 def _meant(name: str, value: Any, instead: Sequence[str]) -> str:
-    known = [key for key in value if isinstance(key, str)][:1000]
+    known = [key for key in list(value)[:1000] if isinstance(key, str) and len(key) <= MAX_NAME]
     near = get_close_matches(name[:100], known, n=1)
     if near:
         return f"; did you mean `{near[0]}`?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leadsend.lib.errors import LeadSendError
 
+MAX_DETAIL = 500  # characters; names in messages may come from data
 SHOWN_SOURCE = 120  # characters of an expression that an error quotes
 
 
@@ -17,6 +18,8 @@ class ExpressionError(LeadSendError):
     code = "expression"
 
     def __init__(self, detail: str, *, line: int = 0, column: int = 0, source: str = "") -> None:
+        if len(detail) > MAX_DETAIL:
+            detail = f"{detail[:MAX_DETAIL]}…"
         super().__init__(detail)
         self.detail = detail
         self.line = line

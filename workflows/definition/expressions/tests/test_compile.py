@@ -185,6 +185,13 @@ def test_a_limit_is_not_absorbed():
         value("L.all(x, L.all(y, L.all(z, true))) || true", {"L": list(range(100))})
 
 
+def test_long_names_in_data_do_not_make_long_messages():
+    with pytest.raises(MissingValueError) as caught:
+        value("event.a", {"event": {"b" * 100_000: 1}})
+
+    assert len(caught.value.message) < 100
+
+
 def test_names_of_python_are_only_names_of_fields():
     with pytest.raises(MissingValueError):
         value("event.__class__")
