@@ -188,7 +188,7 @@ def _effect(command: CallEffect | ApplyWrite) -> Effect:
         action_key=command.action_key,
         attempt=command.attempt,
         inputs=command.inputs,
-        idempotency_key=command.idempotency_key if isinstance(command, CallEffect) else None,
+        idempotency_key=command.idempotency_key,
         apply=command.apply if isinstance(command, ApplyWrite) else None,
     )
 

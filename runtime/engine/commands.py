@@ -46,7 +46,10 @@ class CallEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyWrite:
-    """Make a write of our own inside the recording commit."""
+    """Make a write of our own inside the recording commit.
+
+    ``idempotency_key`` is the same for every attempt, as of an effect: what is written carries it.
+    """
 
     step_id: str
     attempt: int
@@ -54,6 +57,7 @@ class ApplyWrite:
     inputs: Mapping[str, Any]
     apply: Apply
     item: int | None = None
+    idempotency_key: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

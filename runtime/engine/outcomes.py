@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID
 
 from leadsend.lib.errors import (
     Conflict,
@@ -69,7 +68,7 @@ def record_answer(
         output=output,
         started_at=started_at,
         ended_at=ended_at,
-        effect_key=_effect_key(call),
+        effect_key=call.idempotency_key,
     )
     if error is None:
         return answered
@@ -147,10 +146,6 @@ def close_open_steps(state: RunState, *, now: datetime) -> list[StepRecord]:
 def _again(state: RunState, call: CallEffect | ApplyWrite) -> int:
     known = state.latest.get((call.step_id, call.item))
     return known.again if known else 0
-
-
-def _effect_key(call: CallEffect | ApplyWrite) -> UUID | None:
-    return call.idempotency_key if isinstance(call, CallEffect) else None
 
 
 def _may_have_happened(call: CallEffect | ApplyWrite, error: LeadSendError) -> bool:

@@ -130,7 +130,7 @@ class Work:
         )
         result = _run_to_end(step, call, context, inputs)
         if not call.action.pure:
-            return _write(step, inputs, result, attempt)
+            return _write(step, inputs, result, context)
         return StepRecord(
             step_id=step.id,
             kind=step.kind,
@@ -205,7 +205,7 @@ def _run_to_end(
     )
 
 
-def _write(step: PlanStep, inputs: dict[str, Any], result: Any, attempt: int) -> ApplyWrite:
+def _write(step: PlanStep, inputs: dict[str, Any], result: Any, context: PureContext) -> ApplyWrite:
     if not isinstance(result, Apply):
         raise ConfigurationError(
             f"Step {step.id}: the transactional action {step.action_key} must return an Apply.",
@@ -213,10 +213,11 @@ def _write(step: PlanStep, inputs: dict[str, Any], result: Any, attempt: int) ->
         )
     return ApplyWrite(
         step_id=step.id,
-        attempt=attempt,
+        attempt=context.attempt,
         action_key=step.action_key,
         inputs=inputs,
         apply=result,
+        idempotency_key=context.idempotency_key,
     )
 
 

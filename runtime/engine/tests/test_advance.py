@@ -128,6 +128,7 @@ def test_a_transactional_action_asks_for_a_write_and_sees_the_contact():
     reply(plan, state, write, output={"id": 7})
 
     assert write.apply.arguments == {"title": "Ada Byron"}
+    assert write.idempotency_key == idempotency_key(RUN_ID, "a")
     assert go(plan, state).finish.status == "SUCCESS"
     assert state.latest["b", None].output == {"id": 7}
 
