@@ -30,6 +30,7 @@ from workflows.definition.expressions.sentences import (
     WORDS,
     comparison,
     label,
+    right_words,
     shown,
 )
 from workflows.definition.expressions.text import Run, compile_value
@@ -160,7 +161,7 @@ def _row(row: Mapping[str, Any]) -> Judge:
 def _comparison(row: Mapping[str, Any]) -> Judge:
     operator, compare = row["op"], COMPARISONS[row["op"]]
     left, left_label = compile_value(row["left"]), label(row["left"])
-    right, right_label = compile_value(row.get("right")), label(row.get("right"))
+    right, right_label = compile_value(row.get("right")), right_words(operator, row.get("right"))
 
     def judge(scope: Scope) -> Verdict:
         notes: list[str] = []
@@ -168,7 +169,8 @@ def _comparison(row: Mapping[str, Any]) -> Judge:
         other = _side(right, right_label, scope, notes)
         holds = compare(one, other, scope.get("now") or _LONG_AGO, Budget())
         named = _with_value(left_label, one)
-        reason = comparison(operator, named, _with_value(right_label, other), holds=holds)
+        than = _with_value(right_label, other) if right_label else ""
+        reason = comparison(operator, named, than, holds=holds)
         return Verdict(holds, reason, tuple(notes))
 
     return judge
@@ -189,7 +191,7 @@ def _with_value(named: str, value: Any) -> str:
 
 def _change(row: Mapping[str, Any]) -> Judge:
     path, named, operator = field_path(row["left"]), label(row["left"]), row["op"]
-    wanted = compile_value(row.get("right"))
+    wanted, ends = compile_value(row.get("right")), right_words(operator, row.get("right"))
 
     def judge(scope: Scope) -> Verdict:
         budget = Budget()
@@ -199,6 +201,6 @@ def _change(row: Mapping[str, Any]) -> Judge:
         else:
             holds = went_from_to(old, new, wanted(scope), budget)
         said = f"{named} ({shown(old)} → {shown(new)})"
-        return Verdict(holds, comparison(operator, said, row.get("right"), holds=holds))
+        return Verdict(holds, comparison(operator, said, ends, holds=holds))
 
     return judge

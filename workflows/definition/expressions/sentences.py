@@ -43,13 +43,15 @@ SHOWN = 60  # characters of a value
 
 
 def sentence(group: Mapping[str, Any]) -> str:
-    """Return a condition in words; an empty one is "always"."""
+    """Return a condition in words; an empty one is "always". Drafts that are not sound yet pass."""
     if not group:
         return "always"
     if "cel" in group:
         return str(group["cel"])
     word = "all" if "all" in group else "any"
-    parts = [_part(clause) for clause in group.get(word, ())]
+    clauses = group.get(word)
+    listed = clauses if isinstance(clauses, list) else []
+    parts = [_part(clause) for clause in listed if isinstance(clause, Mapping)]
     if not parts:
         return "always" if word == "all" else "never"
     return (" and " if word == "all" else " or ").join(parts)
@@ -59,33 +61,45 @@ def _part(clause: Mapping[str, Any]) -> str:
     if "op" not in clause:
         inner = sentence(clause)
         return f"({inner})" if " and " in inner or " or " in inner else inner
-    return comparison(clause["op"], label(clause.get("left")), clause.get("right"))
+    operator = str(clause["op"])
+    right = right_words(operator, clause.get("right"))
+    return comparison(operator, label(clause.get("left")), right)
 
 
-def comparison(operator: str, left: str, right: Any, *, holds: bool = True) -> str:
-    """Return one comparison in words; with ``holds=False`` the words of its contrary."""
+def comparison(operator: str, left: str, right: str, *, holds: bool = True) -> str:
+    """Return one comparison in words; with ``holds=False`` the words of its contrary.
+
+    Both sides are in words already: what came from data must not be read as a text with holes.
+    """
     words = WORDS.get(operator, (operator, f"not {operator}"))[0 if holds else 1]
+    return f"{left} {words} {right}" if right else f"{left} {words}"
+
+
+def right_words(operator: str, right: Any) -> str:
+    """Return the right side of a row in words, empty for operators without one."""
     if operator in WITHOUT_RIGHT:
-        return f"{left} {words}"
+        return ""
     if operator == "changed_from_to" and isinstance(right, Mapping):
-        return f"{left} {words}{_ends(right)}"
-    return f"{left} {words} {label(right)}"
-
-
-def _ends(right: Mapping[str, Any]) -> str:
-    words = [f"{word} {label(right[word])}" for word in ("from", "to") if word in right]
-    return "".join(f" {part}" for part in words)
+        return " ".join(f"{word} {label(right[word])}" for word in ("from", "to") if word in right)
+    return label(right)
 
 
 def label(side: Any) -> str:
     """Return how one side is named: the expression of a lone hole, else the value."""
     if isinstance(side, str):
-        parts = parts_of(side)
+        parts = _parts(side)
         if len(parts) == 1 and isinstance(parts[0], Hole):
             return parts[0].source
     if isinstance(side, Mapping) and "unit" in side:
         return f"{shown(side.get('value'))} {side['unit']}"
     return shown(side)
+
+
+def _parts(text: str) -> tuple[str | Hole, ...]:
+    try:
+        return parts_of(text)
+    except ExpressionError:
+        return (text,)
 
 
 def shown(value: Any) -> str:

@@ -102,6 +102,16 @@ def test_a_missing_value_counts_as_empty_and_the_verdict_says_so(op):
     assert verdict.notes == ("event.nothing.here is missing and was counted as empty",)
 
 
+@pytest.mark.parametrize("data", ["{{ oops", "{{ 7*7 }}", "}}", "{{ 1 + }}"])
+def test_data_that_looks_like_a_hole_is_only_data(data):
+    judge = compile_condition(
+        {"all": [{"left": "{{ event.a }}", "op": "eq", "right": "{{ event.b }}"}]}
+    )
+
+    verdict = judge({"event": {"a": data, "b": data}})
+    assert verdict == Verdict(True, f"event.a ({data}) is event.b ({data})")
+
+
 def test_an_insert_is_no_change():
     judge = compile_condition({"all": [{"left": "{{ event.new.status }}", "op": "changed"}]})
 
@@ -139,6 +149,19 @@ def test_conditions_are_said_in_words():
         " or event.new.s changed to won"
     )
     assert sentence({}) == "always"
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        {"all": 1},
+        {"all": [1, {"op": ["x"]}]},
+        {"any": [{"left": "{{ x", "op": "like", "right": {"unit": "days"}}]},
+        {"nope": 1},
+    ],
+)
+def test_drafts_that_are_not_sound_are_said_too(group):
+    assert isinstance(sentence(group), str)
 
 
 def test_no_condition_always_holds():
