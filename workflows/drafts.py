@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +59,12 @@ def apply(
         locked = _lock(workflow, revision)
         before = canonical.load(locked.draft)
         after, undo = operations.apply(before, wanted)
+        secrets = variables.take_secrets(after)
+        if secrets:
+            # Inverse operations would repeat the values; a document never holds them.
+            before = _without_values(before, secrets)
+            undo = [{"op": "replace", "document": before, "exact": True}]
+        variables.bring_in_line(locked, after, secrets)
         _save(locked, before, after, undo, user)
     workflow.refresh_from_db()
     return undo
@@ -120,9 +126,7 @@ def _save(
     undo: list[dict[str, Any]],
     user: User | None,
 ) -> None:
-    secrets = variables.take_secrets(after)
     data = canonical.dump(after).decode()
-    variables.bring_in_line(workflow, after, secrets)
     if data == workflow.draft:
         return
     for field, value in _card(after).items():
@@ -140,6 +144,18 @@ def _save(
         user=user,
     )
     workflow.changes.filter(revision__lte=workflow.revision - KEPT_CHANGES).delete()
+
+
+def _without_values(document: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return a copy in which the variables that have become secret have no value."""
+    hidden = set(keys)
+    kept = [
+        {name: value for name, value in variable.items() if name != "value"}
+        if variable["key"] in hidden
+        else variable
+        for variable in document["variables"]
+    ]
+    return {**document, "variables": kept}
 
 
 def _card(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -148,6 +148,37 @@ def test_a_secret_set_by_operations_leaves_no_trace(workflow, dev):
     assert values == {"k": SECRET + "2"}
 
 
+def test_a_secret_set_twice_or_made_of_an_open_value_leaves_no_trace(workflow, dev):
+    def value(text):
+        return {"op": "set_variable", "variable": "k", "path": "/value", "value": text}
+
+    secret = {"op": "set_variable", "variable": "k", "path": "/secret", "value": True}
+    drafts.apply(workflow, [{"op": "add_variable", "variable": {"key": "k"}}], user=dev)
+
+    undo = drafts.apply(workflow, [value(SECRET), secret, value(SECRET + "2")], user=dev)
+    twice = drafts.apply(workflow, [value(SECRET + "3"), value(SECRET + "4")], user=dev)
+
+    assert SECRET not in _all_text() + repr([undo, twice])
+    drafts.apply(workflow, undo, user=dev)
+    assert drafts.document_of(workflow)["variables"] == [
+        {"key": "k", "type": "text", "secret": False}
+    ]
+
+
+def test_an_open_value_that_is_made_secret_is_not_told_in_the_change(workflow, dev):
+    add = {"op": "add_variable", "variable": {"key": "k", "value": SECRET}}
+    drafts.apply(workflow, [add], user=dev)
+
+    drafts.apply(
+        workflow,
+        [{"op": "set_variable", "variable": "k", "path": "/secret", "value": True}],
+        user=dev,
+    )
+
+    change = DraftChange.objects.get(revision=workflow.revision)
+    assert SECRET not in workflow.draft + repr([change.undo, change.summary])
+
+
 def test_a_replaced_draft_keeps_the_secrets_it_names(workflow, dev):
     variable = {"key": "k", "secret": True}
     drafts.replace(workflow, {"name": "A", "variables": [variable | {"value": SECRET}]}, user=dev)
