@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -57,11 +59,11 @@ def open_credential(credential_id: str | UUID, *, project_id: UUID) -> Mapping[s
     when the project has no such credential or it cannot be opened.
     """
     row = _row(credential_id, project_id)
-    secrets = json.loads(unseal(row.sealed, owner_id=row.pk, field=SEALED))
+    secrets = json.loads(unseal(row["sealed"], owner_id=row["pk"], field=SEALED))
     register_secrets(secrets.values())
-    _note_use(row)
-    public = {name: str(value) for name, value in row.public.items()}
-    return {**public, **secrets, "type": row.type.key}
+    _note_use(row["pk"], row["last_used_at"])
+    public = {name: str(value) for name, value in row["public"].items()}
+    return {**public, **secrets, "type": row["type__key"]}
 
 
 async def open_credential_async(
@@ -100,7 +102,7 @@ def _opened(sealed: str) -> str:
         ) from error
 
 
-def _row(credential_id: str | UUID, project_id: UUID) -> UserCredential:
+def _row(credential_id: str | UUID, project_id: UUID) -> dict[str, Any]:
     missing = ConfigurationError(
         "The connection that this step uses does not exist any more: choose another.",
         code="no_such_connection",
@@ -109,15 +111,15 @@ def _row(credential_id: str | UUID, project_id: UUID) -> UserCredential:
         wanted = UUID(str(credential_id))
     except ValueError as error:
         raise missing from error
-    rows = UserCredential.objects.defer(None).select_related("type")
-    row: UserCredential | None = rows.filter(pk=wanted, project_id=project_id).first()
+    rows = UserCredential.objects.filter(pk=wanted, project_id=project_id)
+    row = rows.values("pk", SEALED, "public", "last_used_at", "type__key").first()
     if row is None:
         raise missing
-    return row
+    found: dict[str, Any] = row
+    return found
 
 
-def _note_use(row: UserCredential) -> None:
+def _note_use(credential_id: UUID, noted_at: datetime | None) -> None:
     now = clock.now()
-    noted = row.last_used_at
-    if noted is None or (now - noted).total_seconds() > _USE_NOTED_EVERY_S:
-        UserCredential.objects.filter(pk=row.pk).update(last_used_at=now)
+    if noted_at is None or (now - noted_at).total_seconds() > _USE_NOTED_EVERY_S:
+        UserCredential.objects.filter(pk=credential_id).update(last_used_at=now)
