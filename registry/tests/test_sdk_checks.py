@@ -1,3 +1,5 @@
+"""The rules of registry.sdk.checks, tried on contracts that are above it."""
+
 from __future__ import annotations
 
 from dataclasses import replace
