@@ -1,0 +1,33 @@
+"""`./dev test`: the whole test suite on services of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from devtools.browser import ensure_browser
+from devtools.console import say
+from devtools.own_services import environment, own_services, run_in_foreground
+from devtools.project import Project
+from devtools.virtualenv import ensure_environment
+
+# The first finds the plain tests by the options in pyproject.toml; the second says the opposite.
+PHASES = (("-n", "2"), ("-m", "scenario or browser"))
+
+
+def test(project: Project, arguments: Sequence[str]) -> int:
+    """Run all phases, or pytest once with the arguments given; return pytest's exit code.
+
+    No test found counts as a failure: pytest's own code 5 is passed on.
+    """
+    ensure_environment(project)
+    if not arguments:
+        ensure_browser(logs=project.logs)
+    with own_services(project, "test", durable=False) as services:
+        env = environment(services)
+        calls = [tuple(arguments)] if arguments else PHASES
+        worst = 0
+        for call in calls:
+            say(f"pytest {' '.join(call)}")
+            command = [str(project.python), "-m", "pytest", *call]
+            worst = worst or run_in_foreground(command, env=env, cwd=project.root)
+        return worst
