@@ -1,0 +1,375 @@
+"""What runs: executions, the attempts of their steps, tasks for people, kept mails, workers."""
+
+from __future__ import annotations
+
+from typing import Self
+from uuid import UUID
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from leadsend.access.models import Project, ProjectQuerySet, ProjectRow, Team, User
+from leadsend.lib import clock, ids
+from workflows.models import StepKind, Workflow, WorkflowVersion
+
+
+class ExecutionStatus(models.TextChoices):
+    """States of an execution; the last four are final and cannot be left."""
+
+    PENDING = "PENDING", "Pending"
+    RUNNING = "RUNNING", "Running"
+    WAITING = "WAITING", "Waiting"
+    PAUSED = "PAUSED", "Paused"
+    SUCCESS = "SUCCESS", "Done"
+    FAILED = "FAILED", "Failed"
+    CANCELLED = "CANCELLED", "Cancelled"
+    TIMED_OUT = "TIMED_OUT", "Timed out"
+
+
+class StepStatus(models.TextChoices):
+    """States of one attempt of a step; UNCERTAIN waits for a person, the last five are final."""
+
+    PENDING = "PENDING", "Pending"
+    RUNNING = "RUNNING", "Running"
+    WAITING = "WAITING", "Waiting"
+    UNCERTAIN = "UNCERTAIN", "Uncertain"
+    SUCCESS = "SUCCESS", "Done"
+    FAILED = "FAILED", "Failed"
+    SKIPPED = "SKIPPED", "Skipped"
+    CANCELLED = "CANCELLED", "Cancelled"
+    TIMED_OUT = "TIMED_OUT", "Timed out"
+
+
+FINAL_EXECUTION = ("SUCCESS", "FAILED", "CANCELLED", "TIMED_OUT")
+FINAL_STEP = ("SUCCESS", "FAILED", "SKIPPED", "CANCELLED", "TIMED_OUT")
+
+
+class ExecutionQuerySet(ProjectQuerySet):
+    """Executions as users look for them."""
+
+    def unfinished(self) -> Self:
+        """Keep what has not reached a final state (served by the partial index)."""
+        return self.exclude(status__in=FINAL_EXECUTION)
+
+    def with_workflow(self) -> Self:
+        """Fetch workflow and version along."""
+        return self.select_related("workflow", "version")
+
+
+class Execution(models.Model):
+    """One run of a workflow's version for one event.
+
+    ``id`` is computed from event, subscription and replay number, so the same start cannot happen
+    twice. Lease and fence: only who holds the current ``fence`` may record. ``pending`` is the
+    intent record: ``[{"step", "item", "attempt"}]`` of the effects under way. ``claimed_at`` is
+    the ``now`` of expressions. Columns have database defaults because the hot path uses COPY.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    project = models.ForeignKey(
+        Project, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    workflow = models.ForeignKey(
+        Workflow,
+        on_delete=models.DO_NOTHING,
+        related_name="executions",
+        db_constraint=False,
+        db_index=False,
+    )
+    version = models.ForeignKey(
+        WorkflowVersion, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    subscription_id = models.UUIDField(null=True, blank=True)
+    trigger_event_id = models.UUIDField(null=True, blank=True)
+    trigger_key = models.CharField(max_length=80, db_default="manual")
+    trigger_type = models.CharField(max_length=20, db_default="manual")
+    status = models.CharField(
+        max_length=10, choices=ExecutionStatus.choices, db_default=ExecutionStatus.PENDING
+    )
+    priority = models.SmallIntegerField(db_default=0, help_text="Lower runs first.")
+    run_after = models.DateTimeField(db_default=Now())
+    fence = models.BigIntegerField(db_default=0, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    worker_id = models.UUIDField(null=True, blank=True, editable=False)
+    crash_count = models.SmallIntegerField(db_default=0)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    pending = models.JSONField(null=True, blank=True, editable=False)
+    context_data = models.JSONField(db_default={}, help_text="The event's data.")
+    request_data = models.JSONField(null=True, blank=True)
+    business_key = models.CharField(max_length=300, db_default="")
+    error = models.JSONField(null=True, blank=True)
+    output = models.JSONField(null=True, blank=True)
+    metrics = models.JSONField(null=True, blank=True)
+    retry_of = models.UUIDField(null=True, blank=True)
+    replay = models.IntegerField(db_default=0)
+    timeout_s = models.IntegerField(db_default=3600)
+    run_ms = models.BigIntegerField(db_default=0, help_text="Time at work, waits not counted.")
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    pause_requested_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    execution_time = models.BigIntegerField(null=True, blank=True, help_text="Milliseconds.")
+
+    objects = ExecutionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "workflow_execution"
+        verbose_name = "run"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=ExecutionStatus.values), name="execution_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=FINAL_EXECUTION, ended_at__isnull=False)
+                | (~Q(status__in=FINAL_EXECUTION) & Q(ended_at__isnull=True)),
+                name="execution_ended_iff_final",
+            ),
+        ]
+        indexes = [
+            # What the claim reads: pending rows only, so the index stays as small as the queue.
+            models.Index(
+                fields=["workflow", "priority", "run_after"],
+                condition=Q(status="PENDING"),
+                name="execution_pending",
+            ),
+            models.Index(
+                fields=["lease_until"], condition=Q(status="RUNNING"), name="execution_leased"
+            ),
+            models.Index(
+                fields=["project", "id"],
+                condition=~Q(status__in=FINAL_EXECUTION),
+                name="execution_unfinished",
+            ),
+            models.Index(
+                fields=["project", "id"],
+                condition=Q(status__in=["FAILED", "TIMED_OUT"]),
+                name="execution_failed",
+            ),
+            models.Index(fields=["workflow", "-id"], name="execution_by_workflow"),
+            models.Index(fields=["project", "business_key"], name="execution_by_business_key"),
+            BrinIndex(fields=["created_at"], name="execution_created"),
+        ]
+
+    def __str__(self) -> str:
+        return self.business_key or str(self.id)
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether the state can never change again."""
+        return self.status in FINAL_EXECUTION
+
+
+class StepExecutionQuerySet(ProjectQuerySet):
+    """Attempts of steps."""
+
+    def of_execution(self, execution_id: UUID) -> Self:
+        """Keep one execution's rows.
+
+        A step row's id carries its execution's millisecond, so the primary key finds them and no
+        index on ``execution_id`` has to be kept up on the hot path.
+        """
+        first = execution_id.int >> 80 << 80
+        return self.filter(
+            id__gte=UUID(int=first), id__lt=UUID(int=first + (1 << 80)), execution_id=execution_id
+        )
+
+
+class StepExecution(models.Model):
+    """One attempt of one step: the history, and the ledger of effects. Never two rows for one try.
+
+    ``effect_key`` is the idempotency key under which the effect was sent.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    project = models.ForeignKey(
+        Project, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    execution = models.ForeignKey(
+        Execution,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    step_id = models.CharField(max_length=80)
+    kind = models.CharField(max_length=16, choices=StepKind.choices)
+    action_key = models.CharField(max_length=80, db_default="")
+    item = models.IntegerField(null=True, blank=True)
+    attempt = models.IntegerField(db_default=1)
+    again = models.IntegerField(db_default=0)
+    status = models.CharField(max_length=10, choices=StepStatus.choices)
+    branch = models.CharField(max_length=80, db_default="")
+    input_data = models.JSONField(null=True, blank=True)
+    result_data = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    effect_key = models.UUIDField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    execution_time = models.BigIntegerField(null=True, blank=True, help_text="Milliseconds.")
+
+    objects = StepExecutionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "step_execution"
+        verbose_name = "step run"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=StepStatus.values), name="step_status_known"
+            ),
+            models.CheckConstraint(condition=Q(attempt__gte=1), name="step_attempt_from_1"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"], condition=Q(status="UNCERTAIN"), name="step_waiting_for_person"
+            ),
+            BrinIndex(fields=["created_at"], name="step_created"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step_id} #{self.attempt}"
+
+
+class ExecutionTimer(models.Model):
+    """When a waiting execution goes on: the earliest due moment of its steps, one row each."""
+
+    execution = models.OneToOneField(
+        Execution,
+        primary_key=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+    )
+    due_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "execution_timer"
+        verbose_name = "timer"
+
+    def __str__(self) -> str:
+        return f"{self.execution_id} at {self.due_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Worker(models.Model):
+    """An engine process that is, or was, at work."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7)
+    host = models.CharField(max_length=200)
+    pid = models.IntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    stopped_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "worker"
+        indexes = [models.Index(fields=["seen_at"], name="worker_seen")]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
+class TaskStatus(models.TextChoices):
+    """States of a to-do."""
+
+    PENDING = "PENDING", "Open"
+    DONE = "DONE", "Done"
+    CANCELLED = "CANCELLED", "Cancelled"
+
+
+class TaskQuerySet(ProjectQuerySet):
+    """Tasks as people look for them."""
+
+    def open(self) -> Self:
+        """Keep what is still to do."""
+        return self.filter(status=TaskStatus.PENDING)
+
+    def mine(self, user: User) -> Self:
+        """Keep what is given to the user or to one of their teams."""
+        return self.filter(Q(assignee=user) | Q(team__members=user)).distinct()
+
+
+class Task(ProjectRow):
+    """A to-do for a person or a team. ``effect_key`` makes its creation by a step unique."""
+
+    title = models.CharField(max_length=300)
+    description = models.TextField(blank=True)
+    status = models.CharField(
+        max_length=10, choices=TaskStatus.choices, default=TaskStatus.PENDING
+    )
+    priority = models.CharField(
+        max_length=8,
+        choices=[("low", "Low"), ("normal", "Normal"), ("high", "High")],
+        default="normal",
+    )
+    assignee = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    team = models.ForeignKey(
+        Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    due_at = models.DateTimeField(null=True, blank=True)
+    workflow = models.ForeignKey(
+        Workflow, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    execution = models.ForeignKey(
+        Execution,
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+    )
+    step_id = models.CharField(max_length=80, blank=True)
+    business_key = models.CharField(max_length=300, blank=True)
+    effect_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
+    answer = models.JSONField(null=True, blank=True)
+    completed_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    completed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = models.DateTimeField(default=clock.now, editable=False)
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        db_table = "tasks"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=TaskStatus.values), name="task_status_known"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["project", "status", "-id"], name="task_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class OutboxMail(ProjectRow):
+    """A mail as it was sent or, in outbox mode, kept instead of sent. Its id is its effect key."""
+
+    execution_id = models.UUIDField(null=True, blank=True)
+    step_id = models.CharField(max_length=80, blank=True)
+    mode = models.CharField(max_length=8, choices=[("outbox", "Kept"), ("smtp", "Sent")])
+    message_id = models.CharField(max_length=254, unique=True)
+    sender = models.CharField(max_length=254)
+    to = models.TextField()
+    subject = models.CharField(max_length=998)
+    text = models.TextField()
+    html = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        db_table = "outbox_mail"
+        verbose_name = "mail"
+        indexes = [models.Index(fields=["project", "-created_at"], name="mail_newest")]
+
+    def __str__(self) -> str:
+        return self.subject
