@@ -12,13 +12,14 @@ from rest_framework.viewsets import GenericViewSet
 
 from leadsend.access.models import Project, User
 from leadsend.lib.errors import InvalidInput, NotFound, Problem
+from leadsend.lib.input_guard import clean_text
 from workflows.models import Workflow, WorkflowQuerySet
 
 
 class DesignViewSet(GenericViewSet[Any]):
     """Base of the views on what is designed."""
 
-    lookup_value_regex = "[0-9a-fA-F-]{32,36}"
+    lookup_value_regex = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
     @property
     def user(self) -> User:
@@ -74,4 +75,4 @@ def _named(wanted: str) -> Q:
     try:
         return Q(pk=UUID(wanted))
     except ValueError:
-        return Q(slug=wanted)
+        return Q(slug=clean_text(wanted))

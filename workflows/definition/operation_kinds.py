@@ -35,6 +35,8 @@ def _add(part: str, noun: str, field: str) -> Callable[[Document, Operation], li
         item = operation[noun]
         if not isinstance(item, dict) or not isinstance(item.get(field), str) or not item[field]:
             raise OperationError(f"A {noun} is an object with a text “{field}”.")
+        if len(item[field]) > shorthand.MAX_NAME:
+            raise OperationError(f"A {field} is at most {shorthand.MAX_NAME} characters long.")
         items = document[part]
         if any(known.get(field) == item[field] for known in items):
             raise OperationError(

@@ -16,6 +16,8 @@ from workflows.definition import canonical, defaults, durations, pointer, slugs,
 
 # Of the kinds with several ways out, the one on which a chain goes on.
 _CHAIN_BRANCH = {"condition": "yes"}
+# The columns of their rows hold no more, and drafts have rows of variables.
+MAX_NAME = 80
 # What names an item in its list.
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "steps": ("id",),
@@ -112,6 +114,8 @@ def _name_problems(document: Mapping[str, Any], part: str) -> Iterator[tuple[str
             fields = " and ".join(f"“{field}”" for field in _NAMES[part])
             yield ("form", path, f"Each of the {part} needs {fields} as text.")
             continue
+        if any(len(value) > MAX_NAME for value in name):
+            yield ("form", path, f"Names are at most {MAX_NAME} characters long: shorten it.")
         if name in seen:
             said = " ".join(f"“{value}”" for value in name)
             yield ("duplicate_id", path, f"{said} stands twice in the {part}: change one of them.")

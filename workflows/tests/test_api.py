@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from uuid import UUID, uuid4
 
 import pytest
@@ -38,7 +39,7 @@ def test_the_payload_of_the_overview_document_is_answered_with_the_full_document
     assert body["document"]["triggers"][0]["trigger_key"] == "lead_sources_db_change"
     assert body["problems"] == []
     assert body["live_version"] is None
-    assert UUID(body["id"])
+    assert str(UUID(body["id"])) == body["id"]
 
 
 def test_publishing_at_once_answers_with_the_version_and_what_receivers_tell(client, overview):
@@ -219,6 +220,32 @@ def test_the_value_of_a_secret_variable_is_in_no_answer(client, made):
     assert SECRET not in "".join(answer.content.decode() for answer in answers)
     assert created.json()["has_value"] is True
     assert client.delete(path).status_code == 204
+
+
+_JUNK: list[object] = [None, True, 0, -1, 2**53 + 1, 1.5, "", "x" * 300, "\u0000", "{{", [], [None], {}, {"a": {}},
+         [{"op": "set"}], {"name": ["x"]}, str(uuid4())]  # fmt: skip
+_FIELDS = ["document", "operations", "revision", "name", "tags", "is_active", "note", "steps", "cfg",
+           "workflow_id", "version_id", "kind", "key", "value", "is_secret", "type", "step_id",
+           "from_step_id", "branch_key", "variables", "edges", "triggers", "settings", "project"]  # fmt: skip
+
+
+def test_no_body_is_answered_with_a_server_error(client, made):
+    randomness = random.Random(7)  # noqa: S311 - test data
+    one = f"{API}/workflows/{made['id']}"
+    calls = [("post", f"{API}/workflows/"), ("patch", f"{one}/"), ("put", f"{one}/draft/"),
+             ("patch", f"{one}/draft/"), ("post", f"{one}/validate/"), ("post", f"{one}/publish/"),
+             ("post", f"{API}/versions/"), ("post", f"{API}/steps/"), ("post", f"{API}/edges/"),
+             ("post", f"{API}/variables/")]  # fmt: skip
+    known = {"workflow_id": made["id"], "name": "n", "revision": 1, "key": "k", "kind": "end"}
+
+    for number in range(400):
+        method, path = calls[number % len(calls)]
+        fields = randomness.sample(_FIELDS, 4)
+        body = known | {field: randomness.choice(_JUNK) for field in fields}
+        answer = getattr(client, method)(path, body if number % 9 else _JUNK[number % 16], "json")
+        assert answer.status_code < 500, (path, body, answer.content)
+        if answer.status_code >= 400:
+            assert {"code", "message", "problems"} <= set(answer.json())
 
 
 def test_what_others_have_is_not_found(made):

@@ -42,6 +42,8 @@ def test_a_second_workflow_of_the_same_name_gets_another_slug(workflow, project,
         ({"name": "a", "tags": "b"}, "/tags"),
         ({"name": "a", "category": "c" * 81}, "/category"),
         ({"name": "a", "steps": {}}, "/steps"),
+        ({"name": "a", "variables": {"k" * 81: 1}}, "/variables/0"),
+        ({"name": "a", "variables": {"k": 2**60}}, "/variables/k"),
     ],
 )
 def test_what_is_no_draft_is_refused_and_nothing_is_kept(project, dev, data, path):
