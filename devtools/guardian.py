@@ -6,6 +6,7 @@ the guardian stops every process that it was told of and every one that carries 
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import secrets
@@ -54,11 +55,19 @@ class Guardian:
             self._process.stdin.close()
         self._process.wait()
 
+    def let_go(self) -> None:
+        """Close the pipe without waiting, at the end of the interpreter."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.returncode = self._process.poll() or 0  # no warning that it still runs
+
 
 @functools.cache
 def of_this_process() -> Guardian:
     """Return the one guardian of this process, started when it is first asked for."""
-    return Guardian()
+    made = Guardian()
+    atexit.register(made.let_go)
+    return made
 
 
 def stand_guard(token: str) -> None:

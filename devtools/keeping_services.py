@@ -22,7 +22,11 @@ def services_up(project: Project) -> None:
     services = Services(project.state, environ=os.environ)
     with step("Starting the services"):
         added = services.start_detached()
-    prepare(project, services, env={**os.environ, **added})
+    try:
+        prepare(project, services, env={**os.environ, **added})
+    except BaseException:
+        services.stop_detached()
+        raise
     say('They run until ./dev services down. For a shell: eval "$(./dev services env)"')
 
 

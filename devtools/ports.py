@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
-import os
+import secrets
 import socket
 from pathlib import Path
 
-from devtools.processes import PROC, all_pids, command_line
+from devtools.processes import PROC, all_pids, command_line, wait_until
 
 LOOPBACK = "127.0.0.1"
+FIRST = 20_000
+COUNT = 12_000
+# How long the system may need to let go of a port whose holder was killed.
+PATIENCE_S = 0.5
 _LISTEN = "0A"
 
 
@@ -26,18 +30,16 @@ def is_free(port: int) -> bool:
 
 
 def find_free() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on now, below those that outgoing connections take."""
+    candidates = (FIRST + secrets.randbelow(COUNT) for _ in range(1_000))
+    return next(port for port in candidates if is_free(port))
 
 
 def remembered(file: Path) -> int:
     """Return the port written in ``file`` if it is still free; else write a free one there."""
-    if file.exists():
-        text = file.read_text().strip()
-        if text.isdigit() and is_free(int(text)):
-            return int(text)
+    text = file.read_text().strip() if file.exists() else ""
+    if text.isdigit() and wait_until(lambda: is_free(int(text)), timeout_s=PATIENCE_S):
+        return int(text)
     port = find_free()
     file.write_text(f"{port}\n")
     return port
@@ -77,8 +79,8 @@ def _sockets(pid: int) -> set[str]:
     """Return the names of the sockets that a process has open."""
     found: set[str] = set()
     try:
-        for link in os.scandir(PROC / str(pid) / "fd"):
-            found.add(str(Path(link.path).readlink()))
+        for link in (PROC / str(pid) / "fd").iterdir():
+            found.add(str(link.readlink()))
     except OSError:
         return found
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 from devtools import guardian, ports
 from devtools.errors import CommandError, DevError
 from devtools.postgres_home import Home, find_home, forget_home
-from devtools.processes import command_line, is_alive, tail, wait_until
+from devtools.processes import collect, command_line, is_alive, keep, tail, wait_until
 from devtools.project import THIS
 from devtools.secret_files import private_text, write_private
 
@@ -49,7 +49,6 @@ class EmbeddedPostgres:
         self._directory = directory.absolute()
         self._settings = SETTINGS if durable else SETTINGS | NOT_DURABLE
         self._site_packages = site_packages or THIS.site_packages()
-        self._process: subprocess.Popen[bytes] | None = None
         self._known_home: Home | None = None
 
     @property
@@ -86,8 +85,7 @@ class EmbeddedPostgres:
     @property
     def pid(self) -> int | None:
         """The id of the running server's first process, or None."""
-        if self._process is not None:
-            self._process.poll()  # collects it if it has ended
+        collect()
         lines = self._lock_lines()
         if not lines or not lines[0].isdigit():
             return None
@@ -200,7 +198,7 @@ class EmbeddedPostgres:
                 group=account.gid,
                 extra_groups=account.extra_groups,
             )
-        self._process = process
+        keep(process)
         if not detached:
             guardian.of_this_process().watch(process.pid)
         wait_until(

@@ -14,6 +14,24 @@ from devtools.errors import CommandError
 PROC = Path("/proc")
 MARK = "LEADSEND_RUN"
 TAIL_LINES = 30
+# Servers that this process started: whoever asks about them later may hold another handle.
+_kept: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def keep(process: subprocess.Popen[bytes]) -> None:
+    """Remember a child that outlives the code that started it, so that it is collected."""
+    _kept[process.pid] = process
+
+
+def collect() -> None:
+    """Take the exit codes of the kept children that have ended; else they stay as zombies."""
+    for pid in [pid for pid, process in _kept.items() if process.poll() is not None]:
+        del _kept[pid]
+
+
+def is_kept(pid: int) -> bool:
+    """Tell whether the process is a live child of this one, remembered by `keep`."""
+    return pid in _kept
 
 
 def is_alive(pid: int) -> bool:

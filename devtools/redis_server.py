@@ -11,7 +11,15 @@ from pathlib import Path
 
 from devtools import guardian, ports
 from devtools.errors import CommandError
-from devtools.processes import command_line, is_alive, tail, wait_until
+from devtools.processes import (
+    collect,
+    command_line,
+    is_alive,
+    is_kept,
+    keep,
+    tail,
+    wait_until,
+)
 from devtools.project import THIS
 from devtools.secret_files import private_text
 
@@ -33,7 +41,6 @@ class EmbeddedRedis:
     def __init__(self, directory: Path, *, program: Path | None = None) -> None:
         self._directory = directory.absolute()
         self._program = program or find_program(THIS.site_packages())
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -47,8 +54,7 @@ class EmbeddedRedis:
     @property
     def pid(self) -> int | None:
         """The id of the running server, or None."""
-        if self._process is not None:
-            self._process.poll()  # collects it if it has ended
+        collect()
         file = self._directory / "pid"
         if not file.exists():
             return None
@@ -86,7 +92,7 @@ class EmbeddedRedis:
 
     def _is_ours(self, pid: int) -> bool:
         """Tell the server from a process that got its id after a restart of the machine."""
-        if self._process is not None and self._process.pid == pid:
+        if is_kept(pid):
             return True
         command = command_line(pid)
         return not command or ("redis-server" in command and f":{self._port}" in command)
@@ -102,7 +108,7 @@ class EmbeddedRedis:
                 cwd=self._directory,
                 start_new_session=True,
             )
-        self._process = process
+        keep(process)
         if process.stdin is not None:  # by stdin, so that the password is in no command line
             process.stdin.write(self._configuration(port).encode())
             process.stdin.close()

@@ -22,6 +22,7 @@ HEALTHY_AFTER_S = 60.0
 # The worker gives running effects 25 s.
 GRACE_S = 30.0
 CHUNK_BYTES = 65_536
+LAST_WORDS_S = 1.0
 COLOURS = ("cyan", "magenta", "yellow", "blue", "green")
 
 
@@ -120,26 +121,30 @@ class Supervisor:
 
     async def _run_once(self, program: Program, prefix: str) -> int | str:
         """Run a program to its end; return its exit code, or why it could not be started."""
+        # A pipe of our own: asyncio's would make wait() last until every heir of it has ended.
+        reading, writing = os.pipe()
+        shower = asyncio.create_task(_show(reading, prefix))
         try:
             process = await asyncio.create_subprocess_exec(
                 *program.command,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+                stdout=writing,
+                stderr=writing,
                 env={**program.env, **self._guardian.mark},
                 cwd=program.cwd,
                 start_new_session=True,
             )
         except OSError as refusal:
             return str(refusal)
+        finally:
+            os.close(writing)
         self._running[program.name] = process
-        shower = asyncio.create_task(_show(process, prefix))
         code = await process.wait()
-        # What it left behind would hold its output, its port or its leases.
+        # What it left behind would hold its port or its leases.
         _signal_group(process.pid, signal.SIGKILL)
         del self._running[program.name]
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(shower, 1.0)
+            await asyncio.wait_for(shower, LAST_WORDS_S)
         return code
 
     async def _end_all(self, keepers: list[asyncio.Task[None]]) -> None:
@@ -159,15 +164,21 @@ class Supervisor:
             _signal_group(process.pid, number)
 
 
-async def _show(process: asyncio.subprocess.Process, prefix: str) -> None:
-    """Print a process's output line by line, however long the lines are."""
-    if process.stdout is None:
-        return
+async def _show(descriptor: int, prefix: str) -> None:
+    """Print what comes through a pipe line by line, however long the lines are."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb")
+    )
     rest = b""
-    while chunk := await process.stdout.read(CHUNK_BYTES):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            say(prefix + line.decode(errors="replace").rstrip("\r"))
+    try:
+        while chunk := await reader.read(CHUNK_BYTES):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                say(prefix + line.decode(errors="replace").rstrip("\r"))
+    finally:
+        transport.close()
     if rest:
         say(prefix + rest.decode(errors="replace"))
 
