@@ -117,8 +117,9 @@ def edge_row_id(version_id: UUID, source: str, target: str, branch_key: str) -> 
 
 
 def _lock(workflow: Workflow, *, also_deleted: bool = False) -> Workflow:
-    query = Workflow.objects.select_for_update(of=("self",)).select_related("live_version")
-    locked: Workflow = query.get(pk=workflow.pk)
+    # Not joined with the live version: after waiting for the lock PostgreSQL reads the locked row
+    # anew, but the joined one as it was before, and the version just published would be missed.
+    locked: Workflow = Workflow.objects.select_for_update(of=("self",)).get(pk=workflow.pk)
     if locked.deleted_at is not None and not also_deleted:
         raise Conflict("The workflow is in the bin: restore it first.")
     return locked
