@@ -1,0 +1,70 @@
+"""Stories through real processes: one whole stack for each broker, with a mail server and S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from devtools.ports import find_free
+from leadsend.testing.sinks import MailBox, mail_server
+from leadsend.testing.stack import Stack, running_stack
+from leadsend.trust.crash import demo_values
+
+BUCKET = "workflows"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A running LeadSend with demo data, and the systems around it."""
+
+    stack: Stack
+    box: MailBox
+    token: str
+    s3_url: str
+
+    def stored_object(self, key: str) -> bytes:
+        """Return an object's bytes as any S3 client reads them."""
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.s3_url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            region_name="us-east-1",
+        )
+        body: bytes = client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return body
+
+
+@pytest.fixture(scope="module", params=["redis", "postgres"])
+def world(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[World]:
+    directory: Path = tmp_path_factory.mktemp("stack")
+    s3 = ThreadedMotoServer(ip_address="127.0.0.1", port=find_free(), verbose=False)
+    s3.start()
+    host, port = s3.get_host_and_port()
+    s3_url = f"http://{host}:{port}"
+    boto3.client(
+        "s3",
+        endpoint_url=s3_url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    ).create_bucket(Bucket=BUCKET)
+    settings = {
+        "S3_ENDPOINT_URL": s3_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    try:
+        with mail_server() as (box, email_url):
+            settings["EMAIL_URL"] = email_url
+            with running_stack(directory, broker=request.param, settings=settings) as stack:
+                token = demo_values(stack)["API_TOKEN"]
+                stack.start()
+                yield World(stack=stack, box=box, token=token, s3_url=s3_url)
+    finally:
+        s3.stop()
