@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+LONGEST_WAIT = timedelta(days=366)
 UNITS: Mapping[str, int] = {
     "seconds": 1,
     "minutes": 60,

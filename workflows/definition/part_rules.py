@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
 from leadsend.lib.errors import Problem, Severity
 from registry.sdk.catalog_view import CatalogView
-from workflows.definition import form, pointer, schema, slugs
+from workflows.definition import durations, form, pointer, schema, slugs
 from workflows.definition.condition_form import check_condition_form
 from workflows.definition.suggestions import nearest
 from workflows.definition.words import label_of
@@ -168,12 +169,38 @@ def _check_cases(cfg: Any, path: str, step_id: str | None) -> Iterator[Problem]:
 
 
 def _check_delay(cfg: Any, path: str, step_id: str | None) -> Iterator[Problem]:
-    span = cfg.get("for") if isinstance(cfg, Mapping) else None
+    for name, finding in _delay_findings(cfg if isinstance(cfg, Mapping) else {}):
+        where = pointer.join(path, *name)
+        yield Problem(code="form", message=finding, path=where, step_id=step_id)
+
+
+def _delay_findings(cfg: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    span, until = cfg.get("for"), cfg.get("until")
     value = span.get("value") if isinstance(span, Mapping) else None
     if isinstance(value, str) and not form.has_hole(value):
-        message = "How long to wait is a number, or an expression like {{ vars.days }}."
-        where = pointer.join(path, "for", "value")
-        yield Problem(code="form", message=message, path=where, step_id=step_id)
+        yield (
+            ("for", "value"),
+            "How long to wait is a number, or an expression like {{ vars.days }}.",
+        )
+    elif isinstance(span, Mapping) and _is_too_long(span):
+        yield ("for",), "A delay lasts at most a year: make it shorter."
+    if isinstance(until, str) and until and not form.has_hole(until) and not _is_moment(until):
+        yield ("until",), "Until when is a date like 2027-01-31T09:00, or an expression."
+
+
+def _is_too_long(span: Mapping[str, Any]) -> bool:
+    try:
+        return durations.span(span) > durations.LONGEST_WAIT
+    except ValueError:
+        return False  # its form is told by the schema, the value of a hole by the run
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_trigger_type(

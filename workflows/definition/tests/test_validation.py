@@ -120,6 +120,8 @@ def test_the_published_schema_accepts_it_and_is_a_schema():
         (("steps", 1, "join"), {"first": 2}, "join_too_high", "/steps/1/join/first", "waits for 2 links, but 1"),
         (("steps", 2, "cfg"), {"for": {"value": 1, "unit": "day"}}, "form", "/steps/2/cfg/for/unit", "days"),
         (("steps", 2, "cfg"), {"for": {"value": "x", "unit": "days"}}, "form", "/steps/2/cfg/for/value", "number"),
+        (("steps", 2, "cfg"), {"for": {"value": 53, "unit": "weeks"}}, "form", "/steps/2/cfg/for", "at most a year"),
+        (("steps", 2, "cfg"), {"until": "tomorrow"}, "form", "/steps/2/cfg/until", "a date like"),
         (("steps", 2, "cfg"), {}, "form", "/steps/2/cfg", "choose one of its settings"),
         (("steps", 3, "cfg"), {}, "missing", "/steps/3/cfg/title", "“Title” is missing: fill it in."),
         (("steps", 3, "parent"), "hot", "not_a_loop", "/steps/3/parent", "is no loop"),
