@@ -11,6 +11,7 @@ from django.db import models
 from django.utils.functional import cached_property
 
 from leadsend.lib import clock, ids
+from leadsend.lib.errors import InvalidInput, Problem
 
 
 class Role(models.TextChoices):
@@ -76,6 +77,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     timezone = models.CharField(max_length=64, default="UTC")
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
+    # Set when a token signed the user in, who then has no more than it lets through.
+    token: ApiToken | None = None
+
     objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "email"
@@ -91,6 +95,31 @@ class User(AbstractBaseUser, PermissionsMixin):
     def roles(self) -> dict[UUID, str]:
         """Return the user's role in each project: ``{project id: role}``; one query, kept."""
         return dict(self.memberships.values_list("project_id", "role"))
+
+    @property
+    def sees_all(self) -> bool:
+        """Return whether the user sees every project; through a token nobody does."""
+        return self.is_superuser and self.token is None
+
+    def projects(self) -> models.QuerySet[Project]:
+        """Return the projects that the user sees."""
+        everything = Project.objects.all()
+        return everything if self.sees_all else everything.filter(pk__in=list(self.roles))
+
+    def project_named(self, wanted: str | None) -> Project:
+        """Return the project with this id or slug, or the only one when none is named.
+
+        Raises InvalidInput when there are several, or none that the user sees has this name.
+        """
+        projects = self.projects()
+        if wanted is not None:
+            projects = projects.filter(_named(wanted))
+        found = list(projects[:2])
+        if len(found) == 1:
+            return found[0]
+        message = "Name one of your projects: fill in “project” with its id or slug."
+        problem = Problem(code="missing", message=message, path="/project")
+        raise InvalidInput(message, problems=[problem])
 
 
 class Project(models.Model):
@@ -109,6 +138,11 @@ class Project(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def project_id(self) -> UUID:
+        """Return its own id: the policy asks every row for its project."""
+        return self.pk
+
 
 class ProjectQuerySet(models.QuerySet[Any]):
     """Rows that belong to a project; every user-facing query starts from ``visible_to``."""
@@ -117,7 +151,7 @@ class ProjectQuerySet(models.QuerySet[Any]):
         """Keep the rows of projects the user is a member of (superusers: all)."""
         if not user.is_authenticated:
             return self.none()
-        if user.is_superuser:
+        if user.sees_all:
             return self
         return self.filter(project_id__in=list(user.roles))
 
@@ -227,3 +261,10 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act} by {self.actor_label}"
+
+
+def _named(wanted: str) -> models.Q:
+    try:
+        return models.Q(pk=UUID(wanted))
+    except ValueError:
+        return models.Q(slug=wanted)
