@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import Http404
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from leadsend.access import policy
 from leadsend.lib.errors import NotFound
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
 
 
 class ByPolicy(BasePermission):

@@ -12,7 +12,6 @@ from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions as rest
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from leadsend.lib import errors
 from leadsend.lib.errors import LeadSendError, Problem
@@ -32,10 +31,7 @@ _CODES = {
 
 def answer_with_envelope(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return the answer to an error; None lets an unforeseen one become a 500 with its traceback."""
-    answer = _answer(error)
-    if answer is not None:
-        set_rollback()
-    return answer
+    return _answer(error)
 
 
 def envelope(code: str, message: str, problems: list[Problem] | tuple[Problem, ...] = ()) -> Any:

@@ -1,4 +1,8 @@
-"""The base of every REST view: deny by default, one table of permissions, guarded parameters."""
+"""The base of every REST view: deny by default, one table of permissions, guarded parameters.
+
+What the framework's settings name (parser, renderer, paging, error envelope) is in
+``leadsend.lib.rest``, which must not import the framework's views.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -14,14 +17,16 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from leadsend.lib.errors import InvalidInput, NotFound
+from leadsend.lib.rest.serializers import StrictModelSerializer, StrictSerializer
 
-
-class DenyAll(BasePermission):
-    """Refuses everybody: what a view without a policy gets."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Return False."""
-        return False
+__all__ = [
+    "PolicyView",
+    "ProjectViewSet",
+    "StrictModelSerializer",
+    "StrictSerializer",
+    "is_uuid",
+    "project_of",
+]
 
 
 class PolicyView(APIView):

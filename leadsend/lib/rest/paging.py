@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -14,9 +14,12 @@ from django.db.models import Model, Q, QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from leadsend.lib.errors import InvalidInput, Problem
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
