@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.db.models import Max
 
+from leadsend.access import audit
 from leadsend.access.models import User
 from leadsend.lib import clock, ids
 from leadsend.lib.errors import Conflict, NotFound
@@ -37,6 +38,7 @@ def publish(workflow: Workflow, *, user: User | None, note: str = "") -> Workflo
         _refuse_unchanged(locked)
         refuse_errors(problems_of(locked, document))
         version = _make_live(locked, locked.draft, user, note)
+        _audit("publish", locked, user, version)
     workflow.refresh_from_db()
     return version
 
@@ -71,39 +73,41 @@ def rollback(workflow: Workflow, version_num: int, *, user: User | None) -> Work
         refuse_errors(problems_of(locked, document))
         note = f"Went back to version {version_num}."
         version = _make_live(locked, old.document, user, note)
+        _audit("roll_back", locked, user, version)
     workflow.refresh_from_db()
     return version
 
 
-def retire(workflow: Workflow) -> None:
+def retire(workflow: Workflow, *, user: User | None = None) -> None:
     """Stop events from starting this workflow; what runs goes on. Safe to call twice."""
     with transaction.atomic():
         locked = _lock(workflow, also_deleted=True)
         if locked.is_active:
             _set(locked, is_active=False)
             workflow_retired.send(sender=Workflow, workflow=locked)
+            _audit("retire", locked, user)
     workflow.refresh_from_db()
 
 
-def revive(workflow: Workflow) -> None:
+def revive(workflow: Workflow, *, user: User | None = None) -> None:
     """Let events start this workflow again. Safe to call twice."""
     with transaction.atomic():
         locked = _lock(workflow)
         if not locked.is_active:
             _set(locked, is_active=True)
             if locked.live_version is not None:
-                workflow_published.send(
-                    sender=Workflow, workflow=locked, version=locked.live_version
-                )
+                _announce(locked, locked.live_version)
+            _audit("revive", locked, user)
     workflow.refresh_from_db()
 
 
-def move_to_bin(workflow: Workflow) -> None:
+def move_to_bin(workflow: Workflow, *, user: User | None = None) -> None:
     """Retire the workflow and hide it; its versions and history stay."""
     with transaction.atomic():
-        retire(workflow)
+        retire(workflow, user=user)
         if workflow.deleted_at is None:
             _set(workflow, deleted_at=clock.now())
+            _audit("delete", workflow, user)
 
 
 def step_row_id(version_id: UUID, slug: str) -> UUID:
@@ -204,6 +208,19 @@ def _announce(workflow: Workflow, version: WorkflowVersion) -> dict[str, Any]:
         if isinstance(answer, dict):
             answers.update(answer)
     return answers
+
+
+def _audit(
+    act: str, workflow: Workflow, user: User | None, version: WorkflowVersion | None = None
+) -> None:
+    # The last statement of its transaction: audit entries are written one after the other.
+    detail: dict[str, Any] = {"name": workflow.name}
+    if version is not None:
+        detail |= {"version_num": version.version_num, "content_hash": version.content_hash}
+        detail |= {"note": version.note} if version.note else {}
+    audit.record(
+        f"workflow.{act}", actor=user, project=workflow.project, obj=workflow, detail=detail
+    )
 
 
 def _set(workflow: Workflow, **fields: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -20,6 +21,13 @@ from workflows.problems import problems_of
 
 class DraftRoutes(DesignViewSet):
     """Reading, editing and checking a draft."""
+
+    policy: ClassVar[Mapping[str, str]] = {
+        "draft": "workflow.read",
+        "replace_draft": "workflow.edit",
+        "change_draft": "workflow.edit",
+        "validate": "workflow.read",
+    }
 
     @extend_schema(responses=shown.DraftSerializer)
     @action(detail=True, methods=["get"])

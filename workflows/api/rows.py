@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +22,19 @@ from workflows.api.filters import EdgeFilter, StepFilter, VariableFilter
 from workflows.creation import OpenVersion
 from workflows.models import WorkflowEdge, WorkflowStep, WorkflowVariable
 
+_POLICY: Mapping[str, str] = {
+    "list": "workflow.read",
+    "retrieve": "workflow.read",
+    "create": "workflow.edit",
+    "partial_update": "workflow.edit",
+    "destroy": "workflow.edit",
+}
+
 
 class RowViewSet(DesignViewSet):
     """Base of rows that belong to a version, open or published."""
+
+    policy = _POLICY
 
     def opened(self, version_id: UUID) -> OpenVersion:
         """Return an open version whose draft the user may change."""
@@ -164,6 +175,7 @@ class VariableViewSet(DesignViewSet):
 
     serializer_class = shown.VariableSerializer
     filterset_class = VariableFilter
+    policy = _POLICY
 
     def get_queryset(self) -> QuerySet[WorkflowVariable]:
         """Return the variables of visible workflows."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from leadsend.lib.api import StrictSerializer
+
 AnyJSON = serializers.JSONField
 
 
@@ -84,7 +86,7 @@ class NewWorkflowSerializer(serializers.Serializer[Any]):
     project = serializers.CharField(required=False, help_text="Id or slug; needed with several.")
 
 
-class WorkflowChangeSerializer(serializers.Serializer[Any]):
+class WorkflowChangeSerializer(StrictSerializer):
     """What can be changed of a workflow directly; everything else is in its draft."""
 
     name = serializers.CharField(required=False, max_length=200)
@@ -94,27 +96,27 @@ class WorkflowChangeSerializer(serializers.Serializer[Any]):
     is_active = serializers.BooleanField(required=False)
 
 
-class DraftReplacementSerializer(serializers.Serializer[Any]):
+class DraftReplacementSerializer(StrictSerializer):
     """Another document in the place of the draft."""
 
     document = AnyJSON()
     revision = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
 
 
-class DraftChangeSerializer(serializers.Serializer[Any]):
+class DraftChangeSerializer(StrictSerializer):
     """Operations, and the revision that they were made on."""
 
     operations = serializers.ListField(child=AnyJSON(), allow_empty=False, max_length=1000)
     revision = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
 
 
-class NoteSerializer(serializers.Serializer[Any]):
+class NoteSerializer(StrictSerializer):
     """What and why."""
 
     note = serializers.CharField(required=False, allow_blank=True, default="", max_length=2000)
 
 
-class ValidationSerializer(serializers.Serializer[Any]):
+class ValidationSerializer(StrictSerializer):
     """A document to look at instead of the draft; nothing is saved."""
 
     document = AnyJSON(required=False)
@@ -153,7 +155,7 @@ class DifferenceSerializer(serializers.Serializer[Any]):
     after = AnyJSON()
 
 
-class NewVersionSerializer(serializers.Serializer[Any]):
+class NewVersionSerializer(StrictSerializer):
     """Which workflow's next version is opened."""
 
     workflow_id = serializers.UUIDField()
@@ -176,7 +178,7 @@ class StepSerializer(serializers.Serializer[Any]):
     extra = AnyJSON(help_text="Retry, time limit, join, note.")
 
 
-class StepFieldsSerializer(serializers.Serializer[Any]):
+class StepFieldsSerializer(StrictSerializer):
     """The fields of a step that can be set."""
 
     kind = serializers.CharField(required=False, max_length=16)
@@ -207,7 +209,7 @@ class EdgeSerializer(serializers.Serializer[Any]):
     branch_key = serializers.CharField()
 
 
-class NewEdgeSerializer(serializers.Serializer[Any]):
+class NewEdgeSerializer(StrictSerializer):
     """A link between two steps of an open version."""
 
     from_step_id = serializers.UUIDField()
@@ -229,7 +231,7 @@ class VariableSerializer(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
 
 
-class VariableFieldsSerializer(serializers.Serializer[Any]):
+class VariableFieldsSerializer(StrictSerializer):
     """The fields of a variable that can be set."""
 
     type = serializers.CharField(required=False, max_length=16)

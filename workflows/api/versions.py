@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -26,6 +28,13 @@ _NUMBER = "(?P<number>[0-9]{1,9})"
 
 class VersionRoutes(DesignViewSet):
     """The versions of one workflow."""
+
+    policy: ClassVar[Mapping[str, str]] = {
+        "versions": "workflow.read",
+        "version": "workflow.read",
+        "diff": "workflow.read",
+        "rollback": "workflow.publish",
+    }
 
     @extend_schema(responses=shown.VersionSerializer(many=True))
     @action(detail=True, methods=["get"], filterset_class=None)
@@ -67,6 +76,11 @@ class VersionViewSet(DesignViewSet):
 
     serializer_class = shown.VersionSerializer
     filterset_class = VersionFilter
+    policy: ClassVar[Mapping[str, str]] = {
+        "list": "workflow.read",
+        "retrieve": "workflow.read",
+        "create": "workflow.edit",
+    }
 
     def get_queryset(self) -> ProjectQuerySet:
         """Return the published versions of visible workflows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from drf_spectacular.utils import extend_schema
@@ -16,7 +16,7 @@ from leadsend.lib.errors import InvalidInput, Problem
 from workflows import drafts, publishing
 from workflows.api import serializers as shown
 from workflows.api import shapes
-from workflows.api.base import DesignViewSet, project_of
+from workflows.api.base import DesignViewSet
 from workflows.api.drafts import DraftRoutes
 from workflows.api.filters import WorkflowFilter
 from workflows.api.versions import VersionRoutes
@@ -28,6 +28,17 @@ class WorkflowViewSet(DraftRoutes, VersionRoutes, DesignViewSet):
 
     serializer_class = shown.WorkflowSerializer
     filterset_class = WorkflowFilter
+    order_fields = ("id", "name", "created_at", "updated_at")
+    policy: ClassVar[Mapping[str, str]] = {
+        "list": "workflow.read",
+        "retrieve": "workflow.read",
+        "create": "workflow.edit",
+        "partial_update": "workflow.edit",
+        "destroy": "workflow.edit",
+        "publish": "workflow.publish",
+        **DraftRoutes.policy,
+        **VersionRoutes.policy,
+    }
 
     def get_queryset(self) -> WorkflowQuerySet:
         """Return the workflows that the user may see."""
@@ -47,12 +58,13 @@ class WorkflowViewSet(DraftRoutes, VersionRoutes, DesignViewSet):
         With ``"publish": true`` it is live at once, or nothing is created.
         """
         document, options = _split(request.data)
-        project = project_of(request, options["project"])
+        project = self.project()
+        if options["publish"]:
+            self.require_publisher(project)
         with transaction.atomic():
             workflow = drafts.create_workflow(
                 project, self.user, document, is_active=options["is_active"]
             )
-            self.check_object_permissions(request, workflow)
             answers: Mapping[str, Any] = {}
             if options["publish"]:
                 answers = publishing.publish(workflow, user=self.user).answers
@@ -70,6 +82,8 @@ class WorkflowViewSet(DraftRoutes, VersionRoutes, DesignViewSet):
         workflow = self.workflow(pk)
         fields = self.read(shown.WorkflowChangeSerializer)
         switch = fields.pop("is_active", None)
+        if switch is not None:
+            self.require_publisher(workflow)
         with transaction.atomic():
             card = [
                 {"op": "set_meta", "path": f"/{name}", "value": value}
@@ -78,13 +92,16 @@ class WorkflowViewSet(DraftRoutes, VersionRoutes, DesignViewSet):
             if card:
                 drafts.apply(workflow, card, user=self.user)
             if switch is not None:
-                (publishing.revive if switch else publishing.retire)(workflow)
+                (publishing.revive if switch else publishing.retire)(workflow, user=self.user)
         return Response(shapes.workflow_detail(workflow))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Move a workflow to the bin; its versions and history stay."""
-        publishing.move_to_bin(self.workflow(pk))
+        workflow = self.workflow(pk)
+        if workflow.is_live:
+            self.require_publisher(workflow)
+        publishing.move_to_bin(workflow, user=self.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=shown.NoteSerializer, responses=shown.WorkflowDetailSerializer)
@@ -102,7 +119,8 @@ def _split(data: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(data, dict):
         raise InvalidInput("A workflow document is a JSON object: write {…} around it.")
     document = dict(data)
-    options = {"project": document.pop("project", None)}
+    document.pop("project", None)
+    options: dict[str, Any] = {}
     for name, default in (("publish", False), ("is_active", True)):
         options[name] = document.pop(name, default)
         if not isinstance(options[name], bool):

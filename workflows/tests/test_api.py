@@ -269,3 +269,43 @@ def test_what_others_have_is_not_found(made):
     ):
         assert answer.status_code == 404
     assert not WorkflowVersion.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("role", "edits", "publishes"),
+    [(Role.VIEWER, 403, 403), (Role.OPERATOR, 403, 403), (Role.BUILDER, 200, 403),
+     (Role.PUBLISHER, 200, 200)],
+)  # fmt: skip
+def test_roles_may_what_the_policy_says(made, project, overview, role, edits, publishes):
+    person = User.objects.create_user("person@example.org")
+    Membership.objects.create(project=project, user=person, role=role)
+    client = APIClient()
+    client.force_login(person)
+    path = f"{API}/workflows/{made['id']}"
+
+    created = client.post(f"{API}/workflows/", overview | {"publish": True}, format="json")
+    switched = client.patch(f"{path}/", {"is_active": True}, format="json")
+    changed = client.patch(f"{path}/draft/", {"operations": [RENAME], "revision": 1}, format="json")
+    published = client.post(f"{path}/publish/", format="json")
+
+    assert client.get(f"{path}/").status_code == 200
+    assert changed.status_code == edits
+    assert published.status_code == publishes
+    assert switched.status_code == publishes
+    assert created.status_code == (201 if publishes == 200 else 403)
+
+
+def test_strangers_are_asked_to_sign_in(made):
+    assert APIClient().get(f"{API}/workflows/{made['id']}/").status_code in {401, 403}
+
+
+def test_lists_take_a_fixed_number_of_queries(client, overview, django_assert_max_num_queries):
+    for _ in range(5):
+        client.post(f"{API}/workflows/", overview | {"publish": True}, format="json")
+
+    with django_assert_max_num_queries(4):
+        client.get(f"{API}/workflows/")
+    with django_assert_max_num_queries(4):
+        client.get(f"{API}/steps/")
+    with django_assert_max_num_queries(4):
+        client.get(f"{API}/versions/")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 
+from leadsend.access.models import AuditEntry
 from leadsend.lib.errors import Conflict, InvalidInput, NotFound, Unavailable
 from workflows import drafts, publishing, version_storage
 from workflows.definition import canonical
@@ -193,6 +194,21 @@ def test_a_missing_bucket_is_told(workflow, dev, objects_on_s3):
 def test_an_object_that_was_never_written_is_not_found(workflow, storage):
     with pytest.raises(NotFound):
         version_storage.read(workflow.pk, 9)
+
+
+def test_what_decides_what_is_live_is_audited(workflow, dev):
+    version = publishing.publish(workflow, user=dev, note="first")
+    publishing.retire(workflow, user=dev)
+    publishing.revive(workflow, user=dev)
+    publishing.move_to_bin(workflow, user=dev)
+
+    entries = AuditEntry.objects.filter(object_id=str(workflow.pk)).order_by("number")
+    assert [entry.act for entry in entries] == [
+        "workflow.publish", "workflow.retire", "workflow.revive", "workflow.retire",
+        "workflow.delete",
+    ]  # fmt: skip
+    assert {entry.actor for entry in entries} == {dev}
+    assert entries[0].detail["content_hash"] == version.content_hash
 
 
 def test_retiring_and_reviving_are_announced_once(workflow, dev, heard):
