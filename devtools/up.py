@@ -21,6 +21,12 @@ from devtools.services import Services
 from devtools.supervisor import Program, Supervisor
 from devtools.virtualenv import ensure_environment
 
+# True of every development clone, and nothing to act on there.
+EXPECTED_WARNINGS = (
+    "ignore:No directory at",
+    "ignore:You're running the worker with superuser privileges",
+)
+
 
 def up(project: Project, *, port: int) -> None:
     """Run the whole of LeadSend until Ctrl+C or SIGTERM.
@@ -84,7 +90,12 @@ def _already_running(lock: Path) -> str:
 def _start_services(services: Services, address: str) -> dict[str, str]:
     with step("Starting the services"):
         added = services.start()
-    defaults = {"LEADSEND_ENV": "development", "PUBLIC_URL": address, "PYTHONUNBUFFERED": "1"}
+    defaults = {
+        "LEADSEND_ENV": "development",
+        "PUBLIC_URL": address,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": ",".join(EXPECTED_WARNINGS),
+    }
     return {**defaults, **os.environ, **added}
 
 
@@ -102,10 +113,11 @@ async def _supervise(project: Project, *, port: int, env: Mapping[str, str], add
         )
 
     serve = ("uvicorn", "leadsend.asgi:application", "--host", ports.LOOPBACK, "--port", str(port))
+    celery = ("celery", "--quiet", "-A", "leadsend")
     programs = [
         program("web", *serve, "--no-access-log"),
-        program("worker", "celery", "-A", "leadsend", "worker"),
-        program("beat", "celery", "-A", "leadsend", "beat", *_beat_files(project)),
+        program("worker", *celery, "worker"),
+        program("beat", *celery, "beat", *_beat_files(project)),
     ]
     supervisor = Supervisor(programs, guardian=guardian.of_this_process())
     await supervisor.run(on_ready=lambda: _greet(address))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import importlib.util
@@ -39,16 +40,16 @@ def ensure_environment(project: Project) -> None:
 
     Raises DevError with what to do: no venv module, no network, disk full, no permission.
     """
-    stamp = project.venv / "leadsend-lock"
     wanted = _fingerprint(project)
-    if stamp.exists() and stamp.read_text() == wanted and project.python.exists():
+    if _is_current(project, wanted):
         return
     _refuse_hopeless(project)
-    with step("Making the virtual environment"):
-        _make(project)
-    with step("Installing the packages of requirements.lock"):
-        _synchronise(project)
-    stamp.write_text(wanted)
+    project.state.mkdir(exist_ok=True)
+    with (project.state / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two commands at once would write into each other's files
+        if not _is_current(project, wanted):
+            _install(project)
+            _stamp(project).write_text(wanted)
 
 
 def explain(failure: CommandError, *, root: Path) -> DevError:
@@ -70,6 +71,22 @@ def explain(failure: CommandError, *, root: Path) -> DevError:
             f"UV_DEFAULT_INDEX. Then run the command again.\n{said}"
         )
     return failure
+
+
+def _install(project: Project) -> None:
+    with step("Making the virtual environment"):
+        _make(project)
+    with step("Installing the packages of requirements.lock"):
+        _synchronise(project)
+
+
+def _is_current(project: Project, wanted: str) -> bool:
+    stamp = _stamp(project)
+    return stamp.exists() and stamp.read_text() == wanted and project.python.exists()
+
+
+def _stamp(project: Project) -> Path:
+    return project.venv / "leadsend-lock"
 
 
 def _refuse_hopeless(project: Project) -> None:
