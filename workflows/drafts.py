@@ -13,7 +13,7 @@ from leadsend.access.models import Project, User
 from leadsend.lib import clock, ids
 from leadsend.lib.errors import Conflict, InvalidInput, Problem
 from workflows import variables
-from workflows.definition import canonical, form, operations, shorthand
+from workflows.definition import canonical, form, operations, shorthand, upgrades
 from workflows.definition.summary import describe_changes
 from workflows.models import DraftChange, Workflow
 
@@ -57,7 +57,7 @@ def apply(
     """
     with transaction.atomic():
         locked = _lock(workflow, revision)
-        before = canonical.load(locked.draft)
+        before = upgrades.read(locked.draft)
         after, undo = operations.apply(before, wanted)
         secrets = variables.take_secrets(after)
         if secrets:
@@ -81,7 +81,7 @@ def replace(
 
 def document_of(workflow: Workflow) -> dict[str, Any]:
     """Return the draft as a document in full form."""
-    return canonical.load(workflow.draft)
+    return upgrades.read(workflow.draft)
 
 
 def reserve_version(workflow: Workflow) -> UUID:

@@ -34,7 +34,7 @@ def publish(workflow: Workflow, *, user: User | None, note: str = "") -> Workflo
     """
     with transaction.atomic():
         locked = _lock(workflow)
-        document = canonical.load(locked.draft)
+        document = upgrades.read(locked.draft)
         _refuse_unchanged(locked)
         refuse_errors(problems_of(locked, document))
         version = _make_live(locked, locked.draft, user, note)
@@ -69,7 +69,7 @@ def rollback(workflow: Workflow, version_num: int, *, user: User | None) -> Work
         live = locked.live_version
         if locked.is_active and live is not None and live.content_hash == old.content_hash:
             raise Conflict(f"The content of version {version_num} is live already.")
-        document = upgrades.upgrade(canonical.load(old.document))
+        document = upgrades.read(old.document)
         refuse_errors(problems_of(locked, document))
         note = f"Went back to version {version_num}."
         version = _make_live(locked, old.document, user, note)
@@ -167,7 +167,7 @@ def _make_live(workflow: Workflow, text: str, user: User | None, note: str) -> W
 
 
 def _insert_rows(version: WorkflowVersion) -> None:
-    rows = to_rows(upgrades.upgrade(canonical.load(version.document)))
+    rows = to_rows(upgrades.read(version.document))
     row_ids = {row.slug: step_row_id(version.pk, row.slug) for row in rows.steps}
     WorkflowStep.objects.bulk_create(
         WorkflowStep(

@@ -19,7 +19,7 @@ from workflows.api import serializers as shown
 from workflows.api import shapes
 from workflows.api.base import DesignViewSet
 from workflows.api.filters import VersionFilter
-from workflows.definition import canonical
+from workflows.definition import upgrades
 from workflows.definition.summary import describe_changes
 from workflows.models import Workflow, WorkflowVersion
 
@@ -65,8 +65,8 @@ class VersionRoutes(DesignViewSet):
     def diff(self, request: Request, pk: str, number: str, other: str) -> Response:
         """Say what changed from one version to another."""
         workflow = self.workflow(pk)
-        before = canonical.load(_version(workflow, number).document)
-        after = canonical.load(_version(workflow, other).document)
+        before = upgrades.read(_version(workflow, number).document)
+        after = upgrades.read(_version(workflow, other).document)
         body = {"changes": describe_changes(before, after), "before": before, "after": after}
         return Response(body)
 
@@ -109,7 +109,7 @@ class VersionViewSet(DesignViewSet):
         opened = creation.find_open(self.workflows(), UUID(pk))
         self.check_object_permissions(request, opened.workflow)
         body = shapes.open_version_row(opened)
-        return Response({**body, "document": canonical.load(opened.workflow.draft)})
+        return Response({**body, "document": upgrades.read(opened.workflow.draft)})
 
 
 def _version(workflow: Workflow, number: str) -> WorkflowVersion:
@@ -120,4 +120,4 @@ def _version(workflow: Workflow, number: str) -> WorkflowVersion:
 
 
 def _detail(version: WorkflowVersion) -> shapes.JSON:
-    return {**shapes.version_row(version), "document": canonical.load(version.document)}
+    return {**shapes.version_row(version), "document": upgrades.read(version.document)}

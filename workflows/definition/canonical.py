@@ -47,12 +47,14 @@ def load(data: bytes | str) -> dict[str, Any]:
     """Read a document strictly and return it in full form (defaults filled in).
 
     Refuses what JSON readers disagree about: repeated keys, NaN, numbers out of range, lone
-    surrogates, bytes that are not UTF-8. Raises UnreadableInput or InvalidInput.
+    surrogates, bytes that are not UTF-8. A document of another format comes back as it is. Raises
+    UnreadableInput or InvalidInput.
     """
     value = load_json(data)
     if not isinstance(value, dict):
         raise InvalidInput("A workflow document is a JSON object: write {…} around it.")
-    return defaults.fill(value)
+    # Today's defaults mean nothing in an older format: upgrades.read lifts it first.
+    return defaults.fill(value) if value.get("format", 1) == defaults.FORMAT else value
 
 
 def load_json(data: bytes | str) -> Any:

@@ -11,12 +11,20 @@ from copy import deepcopy
 from typing import Any
 
 from leadsend.lib.errors import InvalidInput, Problem
-from workflows.definition import defaults
+from workflows.definition import canonical, defaults
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
 # Format n -> the function that turns such a document into one of format n + 1.
 UPGRADES: Mapping[int, Upgrade] = {}
+
+
+def read(data: bytes | str) -> dict[str, Any]:
+    """Read a stored document of any format and return it in the present one, in full form.
+
+    Raises UnreadableInput or InvalidInput.
+    """
+    return upgrade(canonical.load(data))
 
 
 def upgrade(

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 
 from leadsend.lib.errors import InvalidInput
+from workflows.definition import canonical
 from workflows.definition.tests.strategies import documents
-from workflows.definition.upgrades import upgrade
+from workflows.definition.upgrades import read, upgrade
 
 
 def _from_0(document):
@@ -27,6 +28,14 @@ def test_an_old_document_is_lifted_step_by_step():
     assert [step["id"] for step in new["steps"]] == ["a", "b"]
     assert new["edges"] == [{"from": "a", "to": "b", "branch_key": "default"}]
     assert "nodes" in old
+
+
+def test_a_stored_document_is_read_in_full_form():
+    assert read('{"format":1,"name":"A"}')["steps"] == []
+
+
+def test_defaults_of_today_are_not_put_into_an_older_format():
+    assert canonical.load('{"format":0,"name":"Old"}') == {"format": 0, "name": "Old"}
 
 
 def test_several_formats_are_climbed_in_order():
