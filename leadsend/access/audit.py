@@ -19,7 +19,7 @@ from rest_framework.request import Request
 
 from leadsend.access.models import AuditEntry, Project, User
 from leadsend.lib import clock
-from leadsend.lib.redaction import redact
+from leadsend.lib.redaction import redact_fields
 
 # Any number that nothing else uses as an advisory lock: "audit" in ASCII.
 _LOCK = 0x6175646974
@@ -47,7 +47,7 @@ def record(
         act=act,
         object_type=obj._meta.label_lower,
         object_id=str(obj.pk),
-        detail=json.loads(json.dumps(redact(dict(detail or {})), cls=DjangoJSONEncoder)),
+        detail=json.loads(json.dumps(redact_fields(detail or {}), cls=DjangoJSONEncoder)),
         address=(request.META.get("REMOTE_ADDR") or "")[:64] if request is not None else "",
         at=clock.now(),
     )
