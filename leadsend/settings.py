@@ -7,6 +7,7 @@ from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from leadsend import env
 
@@ -91,6 +92,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["django.templatetags.i18n", "leadsend.site.templatetags.pages"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -125,6 +127,19 @@ AUTH_USER_MODEL = "access.User"
 S3_BUCKET = env.text("S3_BUCKET", "workflows")
 S3_ENDPOINT_URL = env.text("S3_ENDPOINT_URL")
 _S3_KEY = env.text("AWS_ACCESS_KEY_ID")
+
+
+def _s3_client() -> Any:
+    """Say how long the S3 client waits: somebody waits for the answer. Its import is dear."""
+    return import_string("botocore.config.Config")(
+        connect_timeout=5,
+        read_timeout=15,
+        retries={"total_max_attempts": 2},
+        s3={"addressing_style": "path"},
+        signature_version="s3v4",
+    )
+
+
 _OBJECTS: dict[str, Any] = (
     {
         "BACKEND": "storages.backends.s3.S3Storage",
@@ -136,7 +151,7 @@ _OBJECTS: dict[str, Any] = (
             "region_name": env.text("AWS_REGION", "us-east-1"),
             "default_acl": None,
             "file_overwrite": True,
-            "addressing_style": "path",
+            "client_config": _s3_client(),
         },
     }
     if S3_ENDPOINT_URL or _S3_KEY

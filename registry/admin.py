@@ -7,10 +7,11 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from leadsend.access.admin_pages import PlainAdmin
 from registry.models import ActionEntry, CredentialTypeEntry, TriggerEntry
 
 
-class EntryAdmin(admin.ModelAdmin[Any]):
+class EntryAdmin(PlainAdmin):
     """One entry: everything is shown, one field can be changed."""
 
     list_display = ("key", "title", "version", "is_enabled", "is_deprecated")

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from leadsend.access.admin_pages import ReadOnlyAdmin, act_on_each
+from leadsend.access.admin_pages import PlainAdmin, ReadOnlyAdmin, act_on_each
 from workflows import publishing
 from workflows.models import (
     Workflow,
@@ -105,7 +105,7 @@ class WorkflowVariableAdmin(ReadOnlyAdmin):
 
 
 @admin.register(WorkflowTemplate)
-class WorkflowTemplateAdmin(admin.ModelAdmin[WorkflowTemplate]):
+class WorkflowTemplateAdmin(PlainAdmin):
     """Templates."""
 
     list_display = ("name", "category", "is_enabled", "updated_at")

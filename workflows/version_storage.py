@@ -18,6 +18,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 
 from leadsend.lib.errors import NotFound, Unavailable
+from leadsend.lib.ids import uuid7
 from workflows.definition import canonical
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -66,6 +67,20 @@ def read(workflow_id: UUID, version_num: int) -> bytes:
     except (BotoCoreError, OSError) as error:
         raise _away(error) from error
     return data
+
+
+def probe() -> None:
+    """Write, read and delete a small object. Raises Unavailable when one of them fails."""
+    key, data = f"probe/{uuid7()}", b"probe"
+    try:
+        _storage().save(key, ContentFile(data))
+        with _storage().open(key) as stored:
+            is_same = stored.read() == data
+        _storage().delete(key)
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise _away(error) from error
+    if not is_same:
+        raise Unavailable("An object came back from the storage changed: look at what is between.")
 
 
 def _storage() -> Storage:

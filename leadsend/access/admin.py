@@ -9,7 +9,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.http import HttpRequest
 
-from leadsend.access.admin_pages import ReadOnlyAdmin, ScopedAdmin
+from leadsend.access.admin_pages import PlainAdmin, ReadOnlyAdmin, ScopedAdmin
 from leadsend.access.models import (
     ApiToken,
     AuditEntry,
@@ -21,7 +21,7 @@ from leadsend.access.models import (
 )
 
 
-class UserCreation(AdminUserCreationForm[User]):
+class UserCreation(AdminUserCreationForm):
     """A new user is named by e-mail."""
 
     class Meta(AdminUserCreationForm.Meta):
@@ -29,7 +29,7 @@ class UserCreation(AdminUserCreationForm[User]):
         fields = ("email",)
 
 
-class UserChange(UserChangeForm[User]):
+class UserChange(UserChangeForm):
     """All fields of a user."""
 
     class Meta(UserChangeForm.Meta):
@@ -37,7 +37,7 @@ class UserChange(UserChangeForm[User]):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin[User]):
+class UserAdmin(DjangoUserAdmin):
     """People."""
 
     form = UserChange
@@ -68,7 +68,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
 
 @admin.register(Organisation)
-class OrganisationAdmin(admin.ModelAdmin[Organisation]):
+class OrganisationAdmin(PlainAdmin):
     """The one organisation."""
 
     list_display = ("name", "timezone", "created_at")
@@ -83,7 +83,7 @@ class OrganisationAdmin(admin.ModelAdmin[Organisation]):
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin[Project]):
+class ProjectAdmin(PlainAdmin):
     """Projects."""
 
     list_display = ("name", "slug", "timezone", "created_at")

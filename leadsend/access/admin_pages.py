@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
@@ -12,8 +12,14 @@ from django.http import HttpRequest
 from leadsend.access import policy
 from leadsend.lib.errors import LeadSendError
 
+# Generic for the type checker only.
+if TYPE_CHECKING:
+    PlainAdmin = admin.ModelAdmin[Any]
+else:
+    PlainAdmin = admin.ModelAdmin
 
-class ScopedAdmin(admin.ModelAdmin[Any]):
+
+class ScopedAdmin(PlainAdmin):
     """Rows of the user's projects. Tables without a project are shown whole to staff."""
 
     show_full_result_count = False
@@ -50,7 +56,7 @@ class ReadOnlyAdmin(ScopedAdmin):
 
 def act_on_each(
     request: HttpRequest,
-    model_admin: admin.ModelAdmin[Any],
+    model_admin: PlainAdmin,
     rows: Iterable[Any],
     act: Callable[[Any], object],
     *,
