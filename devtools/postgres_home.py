@@ -75,6 +75,8 @@ def find_home(directory: Path, *, site_packages: Path | None) -> Home:
 def forget_home(home: Home) -> None:
     """Delete the data of a server that is stopped."""
     shutil.rmtree(home.workplace, ignore_errors=True)
+    if home.workplace.parent.parent in SYSTEM_HOMES:
+        home.workplace.parent.rmdir()
 
 
 def is_reachable(path: Path) -> bool:

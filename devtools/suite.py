@@ -25,9 +25,10 @@ def test(project: Project, arguments: Sequence[str]) -> int:
     with own_services(project, "test", durable=False) as services:
         env = environment(services)
         calls = [tuple(arguments)] if arguments else PHASES
-        worst = 0
+        first_failure = 0
         for call in calls:
             say(f"pytest {' '.join(call)}")
             command = [str(project.python), "-m", "pytest", *call]
-            worst = worst or run_in_foreground(command, env=env, cwd=project.root)
-        return worst
+            code = run_in_foreground(command, env=env, cwd=project.root)
+            first_failure = first_failure or code
+        return first_failure
