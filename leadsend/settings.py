@@ -288,7 +288,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["leadsend.lib.rest.rendering.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "leadsend.lib.rest.paging.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "leadsend.lib.rest.schema.AutoSchema",
     "EXCEPTION_HANDLER": "leadsend.lib.rest.envelope.answer_with_envelope",
     "DEFAULT_METADATA_CLASS": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -304,6 +304,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "leadsend.lib.rest.schema.add_errors",
+    ],
 }
 # One limit for every entrance: bodies beyond it are answered 413.
 BODY_LIMIT_BYTES = 10 * 1024 * 1024

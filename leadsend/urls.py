@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.urls import path
+from importlib.util import find_spec
 
-urlpatterns = [
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from leadsend import api, health
+
+urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("api/", include(api.urls())),
+    re_path("^livez/?$", health.livez, name="livez"),
+    re_path("^readyz/?$", health.readyz, name="readyz"),
+    re_path("^healthz/?$", health.healthz, name="healthz"),
+    re_path("^metrics/?$", health.metrics, name="metrics"),
 ]
+if find_spec("leadsend.site.urls"):
+    urlpatterns.append(path("", include("leadsend.site.urls")))

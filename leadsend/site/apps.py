@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -11,3 +13,7 @@ class SiteConfig(AppConfig):
     name = "leadsend.site"
     label = "site"
     verbose_name = "Site"
+
+    def ready(self) -> None:
+        """Register the start-up checks of the whole project, which stand above every app."""
+        import_module("leadsend.checks")
