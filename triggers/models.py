@@ -95,7 +95,9 @@ class WebhookEndpoint(ProjectRow):
     class Meta:
         db_table = "webhook_endpoint"
         constraints = [
-            models.UniqueConstraint(fields=["workflow", "trigger_id"], name="endpoint_trigger_once"),
+            models.UniqueConstraint(
+                fields=["workflow", "trigger_id"], name="endpoint_trigger_once"
+            ),
             models.CheckConstraint(
                 condition=Q(auth_mode__in=AuthMode.values), name="endpoint_auth_mode_known"
             ),
@@ -133,16 +135,16 @@ class ScheduleTrigger(ProjectRow):
         db_table = "schedule_trigger"
         verbose_name = "schedule"
         constraints = [
-            models.UniqueConstraint(fields=["workflow", "trigger_id"], name="schedule_trigger_once"),
+            models.UniqueConstraint(
+                fields=["workflow", "trigger_id"], name="schedule_trigger_once"
+            ),
             models.CheckConstraint(
                 condition=Q(missed_policy__in=MissedPolicy.values),
                 name="schedule_missed_policy_known",
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["next_due_at"], condition=Q(is_active=True), name="schedule_due"
-            ),
+            models.Index(fields=["next_due_at"], condition=Q(is_active=True), name="schedule_due"),
         ]
 
     def __str__(self) -> str:

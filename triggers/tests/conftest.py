@@ -1,0 +1,100 @@
+"""People, workflows and ways in for the tests of triggers."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from django.core.files.storage import storages
+from django.test import override_settings
+
+from leadsend.access.models import Membership, Project, Role, User
+from leadsend.lib import clock
+from triggers import endpoints, signatures
+from triggers.models import WebhookEndpoint
+from workflows import drafts, publishing
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    endpoints._kept.clear()
+
+
+@pytest.fixture(autouse=True)
+def objects_on_files(tmp_path):
+    """Published documents as files of this test alone."""
+    options = {"location": str(tmp_path / "objects"), "allow_overwrite": True}
+    backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    stores = {name: storages.backends[name] for name in storages.backends} | {"objects": backend}
+    with override_settings(STORAGES=stores):
+        yield
+
+
+@pytest.fixture
+def project(db):
+    return Project.objects.create(name="Sales", slug="sales")
+
+
+@pytest.fixture
+def dev(project):
+    user = User.objects.create_user("dev@example.org", name="Dev")
+    Membership.objects.create(project=project, user=user, role=Role.ADMIN)
+    return user
+
+
+@pytest.fixture
+def make_workflow(project, dev):
+    """Return a function that makes a workflow of one pure step, published with its triggers."""
+
+    def make(*triggers, publish=True, name="Leads", **document):
+        step = {"kind": "action", "action_key": "set_fields", "cfg": {"fields": []}}
+        step["cfg"]["fields"] = [{"path": "who", "value": "{{ now }}"}]
+        draft = {"name": name, "steps": [step], "triggers": list(triggers), **document}
+        workflow = drafts.create_workflow(project, dev, draft)
+        if publish:
+            workflow.version = publishing.publish(workflow, user=dev)
+        return workflow
+
+    return make
+
+
+@pytest.fixture
+def make_endpoint(make_workflow):
+    """Return a function that makes an endpoint of a draft; its secret is ``.secret``."""
+
+    def make(*, mode="standard_webhooks", cfg=None, methods=("POST",), template=""):
+        workflow = make_workflow(publish=False)
+        endpoint = WebhookEndpoint(
+            project_id=workflow.project_id,
+            workflow=workflow,
+            trigger_id="webhook",
+            token="token-1",
+            methods=list(methods),
+            auth_mode=mode,
+            auth_cfg=cfg or {},
+            event_key_template=template,
+        )
+        endpoint.secret = endpoints.give_secret(endpoint)
+        endpoint.save()
+        return endpoint
+
+    return make
+
+
+def signed(secret, body, *, message_id="msg_1", at=None):
+    """Return the headers of Standard Webhooks for a body, signed now unless said otherwise."""
+    timestamp = int((at or clock.now()).timestamp())
+    signature = signatures.sign(secret, message_id=message_id, timestamp=timestamp, body=body)
+    return {
+        "content-type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature,
+    }
+
+
+def as_body(value):
+    return json.dumps(value).encode()
