@@ -1,0 +1,263 @@
+"""Turns accepted events into pending executions, many in one commit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from leadsend.lib import ids
+from leadsend.lib.errors import LeadSendError
+from leadsend.lib.postgres import Connection
+from triggers import filters
+from triggers.dispatch_statements import (
+    CANDIDATES,
+    EVENTS,
+    START,
+    TAKE,
+    TELL_FATE,
+    TELL_STARTED,
+    WORKFLOWS,
+)
+
+MOST_AT_ONCE = 200
+DEFAULT_TIMEOUT_S = 3600
+NO_FILTER = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A workflow that an event is offered to, by a subscription or by name (then without one)."""
+
+    subscription_id: UUID | None
+    project_id: UUID
+    source: str
+    workflow_id: UUID
+    filter_text: str
+    is_listening: bool
+    is_paused: bool
+    version_id: UUID | None
+    timeout_s: int | None
+    business_key: str | None
+
+
+@dataclass(slots=True)
+class Arrival:
+    """One inbox row with its event; data and request are decoded when somebody asks."""
+
+    id: UUID
+    event_id: UUID
+    subscription_id: UUID | None
+    workflow_id: UUID | None
+    replay: int
+    received_at: datetime
+    project_id: UUID | None = None
+    source: str = ""
+    data_text: str | None = None
+    request_text: str | None = None
+    _scope: dict[str, Any] | None = field(default=None, repr=False)
+
+    def scope(self) -> dict[str, Any]:
+        """Return the roots for the filter."""
+        if self._scope is None:
+            data = orjson.loads(self.data_text) if self.data_text else {}
+            request = orjson.loads(self.request_text) if self.request_text else {}
+            self._scope = filters.scope_of(data, request, self.received_at)
+        return self._scope
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An execution that is to exist."""
+
+    arrival: Arrival
+    target: Target
+
+    @property
+    def execution_id(self) -> UUID:
+        """Return the id that this start always has, however often it is tried."""
+        starter = self.target.subscription_id or self.target.workflow_id
+        return ids.execution_id(self.arrival.event_id, starter, self.arrival.replay)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What becomes of a batch: executions to start, and the fates of events that start none."""
+
+    starts: list[Start] = field(default_factory=list)
+    fates: dict[UUID, dict[str, str]] = field(default_factory=dict)
+
+
+def dispatch_batch(connection: Connection, limit: int = MOST_AT_ONCE) -> int:
+    """Move up to ``limit`` inbox rows on, in one commit; return how many were looked at.
+
+    Safe beside any number of others: rows are taken with SKIP LOCKED and deleted in the same
+    commit, and an execution's id is computed from what starts it. ``connection`` is in autocommit;
+    raises psycopg.Error, and then nothing has changed.
+    """
+    with connection.transaction():
+        arrivals = _take(connection, limit)
+        if not arrivals:
+            return 0
+        outcome = _decide(arrivals, _targets(connection, arrivals))
+        _start(connection, outcome.starts)
+        _tell(connection, arrivals, outcome)
+    return len(arrivals)
+
+
+def _take(connection: Connection, limit: int) -> list[Arrival]:
+    rows = connection.execute(TAKE, [limit]).fetchall()
+    arrivals = [Arrival(*row) for row in rows]
+    wanted = list({arrival.event_id for arrival in arrivals})
+    found = {row[0]: row for row in connection.execute(EVENTS, [wanted]).fetchall()} if rows else {}
+    for arrival in arrivals:
+        if arrival.event_id in found:
+            row = found[arrival.event_id]
+            arrival.project_id, arrival.source = row[1], row[2]
+            arrival.data_text, arrival.request_text = row[3], row[4]
+    # An event whose month was dropped has nothing to start any more.
+    return [arrival for arrival in arrivals if arrival.project_id is not None]
+
+
+def _targets(connection: Connection, arrivals: Sequence[Arrival]) -> _Targets:
+    sources = list({arrival.source for arrival in arrivals})
+    workflows = list({a.workflow_id for a in arrivals if a.workflow_id is not None})
+    targets = _Targets()
+    for row in connection.execute(CANDIDATES, [sources]).fetchall():
+        targets.add_subscription(Target(*row))
+    if workflows:
+        for row in connection.execute(WORKFLOWS, [workflows]).fetchall():
+            targets.by_workflow[row[3]] = Target(*row)
+    return targets
+
+
+class _Targets:
+    """Who listens, by source; and workflows that are started by name."""
+
+    def __init__(self) -> None:
+        self.by_source: defaultdict[str, list[Target]] = defaultdict(list)
+        self.by_workflow: dict[UUID, Target] = {}
+
+    def add_subscription(self, target: Target) -> None:
+        self.by_source[target.source].append(target)
+
+    def of(self, arrival: Arrival) -> list[Target]:
+        """Return the targets of an event's own project."""
+        if arrival.workflow_id is not None:
+            named = self.by_workflow.get(arrival.workflow_id)
+            found = [named] if named is not None else []
+        else:
+            found = self.by_source.get(arrival.source, [])
+        return [target for target in found if _is_meant(target, arrival)]
+
+
+def _is_meant(target: Target, arrival: Arrival) -> bool:
+    if target.project_id != arrival.project_id:
+        return False
+    return arrival.subscription_id in {None, target.subscription_id}
+
+
+def _decide(arrivals: Iterable[Arrival], targets: _Targets) -> Outcome:
+    outcome = Outcome()
+    for arrival in arrivals:
+        refusals: list[dict[str, str]] = []
+        starts = []
+        for target in targets.of(arrival):
+            refusal = _refusal(target, arrival)
+            if refusal is None:
+                starts.append(Start(arrival, target))
+            else:
+                refusals.append(refusal)
+        outcome.starts += starts
+        fate = _fate(refusals, has_started=bool(starts))
+        if fate is not None:
+            outcome.fates[arrival.event_id] = fate
+    return outcome
+
+
+def _refusal(target: Target, arrival: Arrival) -> dict[str, str] | None:
+    """Return why this target does not start, or None when it does."""
+    if target.version_id is None:
+        return _told("workflow_off", "The workflow is switched off or was never published.")
+    if not target.is_listening:
+        return _told("workflow_off", "The published version no longer has this trigger.")
+    # A person who plays an event again means it, also while new ones are held back.
+    if target.is_paused and not arrival.replay:
+        return _told("paused", "The subscription is paused.")
+    if target.subscription_id is None:
+        return None
+    return _filtered(target, arrival)
+
+
+def _filtered(target: Target, arrival: Arrival) -> dict[str, str] | None:
+    if target.filter_text == NO_FILTER:
+        return None
+    try:
+        verdict = filters.judge(target.filter_text, arrival.scope())
+    except LeadSendError as error:
+        return _told("filter_failed", f"The filter could not be worked out: {error.message}")
+    if verdict.value:
+        return None
+    return _told("filtered_out", " ".join((f"{verdict.reason}.", *verdict.notes)))
+
+
+def _fate(refusals: Sequence[dict[str, str]], *, has_started: bool) -> dict[str, str] | None:
+    """Return what to keep with the event: a broken filter always, else only if nothing started."""
+    failed = [refusal for refusal in refusals if refusal["code"] == "filter_failed"]
+    if failed:
+        return failed[0]
+    if has_started:
+        return None
+    # What is nearest to having started tells most.
+    order = ("filtered_out", "paused", "workflow_off")
+    for code in order:
+        for refusal in refusals:
+            if refusal["code"] == code:
+                return refusal
+    return _told("no_subscription", "No workflow listens to this source.")
+
+
+def _told(code: str, reason: str) -> dict[str, str]:
+    return {"code": code, "reason": reason}
+
+
+def _start(connection: Connection, starts: Sequence[Start]) -> None:
+    """Insert the executions; data is copied inside the database, without a way through here."""
+    if not starts:
+        return
+    rows = [_row(start) for start in starts]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    events = list({start.arrival.event_id for start in starts})
+    connection.execute(START, [*columns, events])
+
+
+def _row(start: Start) -> tuple[Any, ...]:
+    target, arrival = start.target, start.arrival
+    key = target.business_key or ""
+    return (
+        start.execution_id,
+        arrival.event_id,
+        target.workflow_id,
+        target.version_id,
+        target.subscription_id,
+        filters.business_key(key, arrival.scope()) if key else "",
+        arrival.replay,
+        target.timeout_s or DEFAULT_TIMEOUT_S,
+        arrival.received_at,
+    )
+
+
+def _tell(connection: Connection, arrivals: Sequence[Arrival], outcome: Outcome) -> None:
+    fates = outcome.fates
+    if fates:
+        texts = [orjson.dumps(fate).decode() for fate in fates.values()]
+        connection.execute(TELL_FATE, [list(fates), texts, list(fates)])
+    replayed = {a.event_id for a in arrivals if a.replay}
+    started = {start.arrival.event_id for start in outcome.starts} - fates.keys()
+    if replayed & started:
+        connection.execute(TELL_STARTED, [list(replayed & started)])

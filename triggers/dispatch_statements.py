@@ -1,0 +1,58 @@
+"""The SQL of dispatch."""
+
+from __future__ import annotations
+
+TAKE = """
+DELETE FROM trigger_inbox WHERE id IN (
+  SELECT id FROM trigger_inbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+RETURNING id, event_id, subscription_id, workflow_id, replay, received_at
+"""
+# Data stays text: most events need no look into it.
+EVENTS = """
+SELECT id, project_id, source, data::text, request::text FROM trigger_event WHERE id = ANY(%s)
+"""
+# Subscriptions that do not listen are read as well, so that the event can be told why nothing
+# happened. Columns in the order of dispatch.Target.
+CANDIDATES = """
+SELECT s.id, s.project_id, s.source, s.workflow_id, s.filter_conditions::text, s.is_active,
+       s.paused_at IS NOT NULL,
+       CASE WHEN w.is_active AND w.deleted_at IS NULL THEN w.live_version_id END,
+       (v.document::jsonb #>> '{settings,timeout_s}')::numeric::int,
+       v.document::jsonb #>> '{settings,business_key}'
+  FROM workflow_subscription s
+  JOIN workflow_definition w ON w.id = s.workflow_id
+  LEFT JOIN workflow_version v ON v.id = w.live_version_id
+ WHERE s.source = ANY(%s)
+ ORDER BY s.id
+"""
+WORKFLOWS = """
+SELECT NULL::uuid, w.project_id, '', w.id, '{}', true, false,
+       CASE WHEN w.is_active AND w.deleted_at IS NULL THEN w.live_version_id END,
+       (v.document::jsonb #>> '{settings,timeout_s}')::numeric::int,
+       v.document::jsonb #>> '{settings,business_key}'
+  FROM workflow_definition w
+  LEFT JOIN workflow_version v ON v.id = w.live_version_id
+ WHERE w.id = ANY(%s)
+"""
+# A replay keeps its event's project and data; its own moment is when it was asked for.
+START = """
+INSERT INTO workflow_execution (id, project_id, workflow_id, version_id, subscription_id,
+    trigger_event_id, trigger_key, trigger_type, context_data, request_data, business_key,
+    replay, timeout_s, created_at)
+SELECT x.id, e.project_id, x.workflow_id, x.version_id, x.subscription_id,
+       e.id, e.trigger_key, e.trigger_type, coalesce(e.data, '{}'::jsonb), e.request,
+       x.business_key, x.replay, x.timeout_s, x.created_at
+  FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[],
+              %s::int[], %s::int[], %s::timestamptz[])
+    AS x(id, event_id, workflow_id, version_id, subscription_id, business_key,
+         replay, timeout_s, created_at)
+  JOIN trigger_event e ON e.id = x.event_id
+ WHERE e.id = ANY(%s)
+ON CONFLICT (id) DO NOTHING
+"""
+TELL_FATE = """
+UPDATE trigger_event e SET fate = x.fate::jsonb
+  FROM unnest(%s::uuid[], %s::text[]) AS x(id, fate)
+ WHERE e.id = x.id AND e.id = ANY(%s)
+"""
+TELL_STARTED = "UPDATE trigger_event SET fate = NULL WHERE id = ANY(%s) AND fate IS NOT NULL"
