@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -10,3 +12,8 @@ class TriggersConfig(AppConfig):
 
     name = "triggers"
     verbose_name = "What starts work"
+
+    def ready(self) -> None:
+        """Listen to workflows being published and retired."""
+        # Models can be imported only now.
+        import_module("triggers.receivers").connect()

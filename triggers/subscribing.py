@@ -1,0 +1,190 @@
+"""Keeps what starts a workflow in line with its published document, and lets people hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from django.db import transaction
+
+from leadsend.access import audit
+from leadsend.access.models import User
+from leadsend.lib import clock
+from registry.catalog import catalog
+from registry.sdk.trigger import TriggerType
+from triggers import endpoints, schedules
+from triggers.models import AuthMode, ScheduleTrigger, Subscription, WebhookEndpoint
+from workflows.definition import canonical, upgrades
+from workflows.models import Workflow, WorkflowVersion
+
+DEFAULT_AUTH: Mapping[str, Any] = {"mode": AuthMode.STANDARD_WEBHOOKS.value}
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way in that is ready: the source of its events, and what to tell the publisher."""
+
+    source: str
+    endpoint: Mapping[str, Any] | None = None
+
+
+def bring_in_line(workflow: Workflow, version: WorkflowVersion) -> dict[str, Any]:
+    """Make subscriptions, endpoints, schedules and watched tables say what the version says.
+
+    Runs in the publisher's transaction; a failure undoes the publishing. Returns
+    ``{"webhook_endpoints": [{"id", "trigger_id", "url", "auth": {"mode", "secret"?}}]}``, empty
+    without webhooks; the secret only of endpoints that got a new one now.
+    """
+    document = upgrades.upgrade(canonical.load(version.document))
+    told = []
+    for trigger in document["triggers"]:
+        way = _keep(workflow, trigger, document)
+        _subscribe(workflow, trigger, way.source)
+        if way.endpoint is not None:
+            told.append(way.endpoint)
+    _drop_others(workflow, {trigger["id"] for trigger in document["triggers"]})
+    return {"webhook_endpoints": told} if told else {}
+
+
+def retire(workflow: Workflow) -> None:
+    """Switch off everything that starts the workflow; a new publishing switches it on again."""
+    _drop_others(workflow, set())
+
+
+def pause(subscription: Subscription, *, user: User | None) -> None:
+    """Hold a subscription: its events are kept and start nothing. Safe to call twice."""
+    _hold(subscription, user=user, is_paused=True)
+
+
+def resume(subscription: Subscription, *, user: User | None) -> None:
+    """Let new events start executions again; those held back can be replayed."""
+    _hold(subscription, user=user, is_paused=False)
+
+
+def rotate_secret(endpoint: WebhookEndpoint, *, user: User | None) -> str:
+    """Return a new secret, shown once; the old one stays good for 24 hours."""
+    with transaction.atomic():
+        locked = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+        secret = endpoints.rotate(locked)
+        audit.record("webhook_endpoint.rotate", actor=user, project=locked.project, obj=locked)
+    endpoint.refresh_from_db()
+    return secret
+
+
+def _hold(subscription: Subscription, *, user: User | None, is_paused: bool) -> None:
+    with transaction.atomic():
+        changed = Subscription.objects.filter(
+            pk=subscription.pk, paused_at__isnull=is_paused
+        ).update(paused_at=clock.now() if is_paused else None, updated_at=clock.now())
+        if changed:
+            act = "subscription.pause" if is_paused else "subscription.resume"
+            audit.record(act, actor=user, project=subscription.project, obj=subscription)
+    subscription.refresh_from_db(fields=["paused_at", "updated_at"])
+
+
+def _keep(workflow: Workflow, trigger: Mapping[str, Any], document: Mapping[str, Any]) -> _Way:
+    kind = catalog().trigger_type(trigger["trigger_key"])
+    cfg = _full_cfg(kind, trigger["cfg"])
+    keep = _KEEPERS.get(_base_key(kind, trigger), _keep_plain)
+    return keep(workflow, trigger, cfg, document)
+
+
+def _base_key(kind: TriggerType | None, trigger: Mapping[str, Any]) -> str:
+    return (kind.preset_of or kind.key) if kind is not None else str(trigger["trigger_key"])
+
+
+def _full_cfg(kind: TriggerType | None, cfg: Mapping[str, Any]) -> dict[str, Any]:
+    return {**cfg, **(kind.preset_cfg if kind is not None else {})}
+
+
+def _keep_plain(
+    workflow: Workflow,
+    trigger: Mapping[str, Any],
+    cfg: Mapping[str, Any],
+    document: Mapping[str, Any],
+) -> _Way:
+    return _Way(f"{trigger['trigger_key']}:{workflow.pk}")
+
+
+def _keep_schedule(
+    workflow: Workflow,
+    trigger: Mapping[str, Any],
+    cfg: Mapping[str, Any],
+    document: Mapping[str, Any],
+) -> _Way:
+    zone = cfg.get("timezone") or document["settings"].get("timezone") or "UTC"
+    row = schedules.keep(workflow, trigger["id"], {**cfg, "timezone": zone})
+    return _Way(f"schedule:{row.pk}")
+
+
+def _keep_table(
+    workflow: Workflow,
+    trigger: Mapping[str, Any],
+    cfg: Mapping[str, Any],
+    document: Mapping[str, Any],
+) -> _Way:
+    db_changes = import_module("triggers.db_changes")
+    return _Way(db_changes.keep(workflow, trigger["id"], cfg))
+
+
+def _keep_webhook(
+    workflow: Workflow,
+    trigger: Mapping[str, Any],
+    cfg: Mapping[str, Any],
+    document: Mapping[str, Any],
+) -> _Way:
+    row = WebhookEndpoint.objects.filter(workflow=workflow, trigger_id=trigger["id"]).first()
+    endpoint = row or endpoints.new(workflow, trigger["id"])
+    auth = dict(cfg.get("auth") or DEFAULT_AUTH)
+    needs_secret = row is None or endpoint.auth_mode != auth["mode"]
+    endpoint.auth_mode = auth["mode"]
+    endpoint.auth_cfg = {name: value for name, value in auth.items() if name != "mode"}
+    endpoint.name = cfg.get("name", "")
+    endpoint.methods = cfg.get("methods") or ["POST"]
+    endpoint.event_key_template = cfg.get("event_key", "")
+    endpoint.is_active = True
+    endpoint.updated_at = clock.now()
+    secret = endpoints.give_secret(endpoint) if needs_secret else ""
+    endpoint.save()
+    endpoints.forget(endpoint.token)
+    return _Way(f"webhook:{endpoint.pk}", endpoints.shown(endpoint, secret=secret))
+
+
+def _subscribe(workflow: Workflow, trigger: Mapping[str, Any], source: str) -> None:
+    Subscription.objects.update_or_create(
+        workflow=workflow,
+        trigger_id=trigger["id"],
+        defaults={
+            "project_id": workflow.project_id,
+            "trigger_key": trigger["trigger_key"],
+            "source": source,
+            "cfg": trigger["cfg"],
+            "filter_conditions": trigger["filter_conditions"],
+            "is_active": True,
+            "updated_at": clock.now(),
+        },
+    )
+
+
+def _drop_others(workflow: Workflow, kept: set[str]) -> None:
+    """Switch off what belongs to triggers that are not named; rows stay, they carry history."""
+    now = clock.now()
+    gone = Subscription.objects.filter(workflow=workflow, is_active=True)
+    gone.exclude(trigger_id__in=kept).update(is_active=False, updated_at=now)
+    closed = WebhookEndpoint.objects.filter(workflow=workflow, is_active=True)
+    for endpoint in closed.exclude(trigger_id__in=kept):
+        endpoint.is_active = False
+        endpoint.updated_at = now
+        endpoint.save(update_fields=["is_active", "updated_at"])
+        endpoints.forget(endpoint.token)
+    planned = ScheduleTrigger.objects.filter(workflow=workflow, is_active=True)
+    planned.exclude(trigger_id__in=kept).update(is_active=False, next_due_at=None, updated_at=now)
+
+
+_KEEPERS: Mapping[str, Callable[..., _Way]] = {
+    "webhook": _keep_webhook,
+    "schedule": _keep_schedule,
+    "db_change": _keep_table,
+}
