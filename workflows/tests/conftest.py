@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from leadsend.access.models import Membership, Project, Role, User
 from workflows import drafts
+from workflows.signals import workflow_published, workflow_retired
 
 OVERVIEW = {
     "name": "Lead Processing Pipeline",
@@ -41,6 +42,13 @@ def dev(project):
     user = User.objects.create_user("dev@example.org", name="Dev")
     Membership.objects.create(project=project, user=user, role=Role.ADMIN)
     return user
+
+
+@pytest.fixture(autouse=True)
+def only_this_app(monkeypatch):
+    """Leave out the receivers of the apps above: what they set up is tested there."""
+    for signal in (workflow_published, workflow_retired):
+        monkeypatch.setattr(signal, "receivers", [])
 
 
 @pytest.fixture(autouse=True)
