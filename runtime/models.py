@@ -151,6 +151,17 @@ class Execution(models.Model):
             ),
             models.Index(fields=["workflow", "-id"], name="execution_by_workflow"),
             models.Index(fields=["project", "business_key"], name="execution_by_business_key"),
+            # Rare rows: wishes that the reaper has to see, and retries of an execution.
+            models.Index(
+                fields=["id"],
+                condition=Q(cancel_requested_at__isnull=False) & ~Q(status__in=FINAL_EXECUTION),
+                name="execution_cancel_asked",
+            ),
+            models.Index(
+                fields=["retry_of"],
+                condition=Q(retry_of__isnull=False),
+                name="execution_by_retried",
+            ),
             BrinIndex(fields=["created_at"], name="execution_created"),
         ]
 
@@ -298,9 +309,7 @@ class Task(ProjectRow):
 
     title = models.CharField(max_length=300)
     description = models.TextField(blank=True)
-    status = models.CharField(
-        max_length=10, choices=TaskStatus.choices, default=TaskStatus.PENDING
-    )
+    status = models.CharField(max_length=10, choices=TaskStatus.choices, default=TaskStatus.PENDING)
     priority = models.CharField(
         max_length=8,
         choices=[("low", "Low"), ("normal", "Normal"), ("high", "High")],

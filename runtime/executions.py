@@ -1,0 +1,203 @@
+"""What people may ask of an execution: cancel, pause, resume, retry, decide about a step.
+
+Each act locks the row for a moment, so that it is decided on what the engine recorded last. A
+RUNNING execution belongs to the engine process that holds its lease: of that one, only wishes can
+be written down (``cancel_requested_at``, ``pause_requested_at``). Acts can be asked for twice: the
+second time finds it done and answers the same, without a second audit entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from django.db import transaction
+
+from leadsend.access import audit
+from leadsend.access.models import User
+from leadsend.lib.errors import Conflict, NotFound
+from runtime import live, queueing
+from runtime.deciding import Decision, decided_record, is_decided, write_record
+from runtime.ending import database_now, end_execution
+from runtime.models import Execution, ExecutionStatus, ExecutionTimer, StepExecution, StepStatus
+from runtime.retrying import begin_again, open_retry
+
+VersionChoice = Literal["original", "live"]
+_CANCELLED_BY_PERSON = {"code": "cancelled", "message": "The run was cancelled."}
+
+
+def cancel(execution: Execution, *, user: User | None) -> Execution:
+    """Cancel an execution and return it as it is now.
+
+    Final at once while no process works on it; a RUNNING one ends as soon as no step of it is in
+    flight. Raises Conflict when it has ended in another way, NotFound when it is gone.
+    """
+    with transaction.atomic():
+        locked = _lock(execution)
+        if locked.status == ExecutionStatus.CANCELLED:
+            return locked
+        _refuse_final(locked, "cancelled")
+        before = locked.status
+        if before == ExecutionStatus.RUNNING and locked.cancel_requested_at is not None:
+            return locked
+        now = database_now()
+        locked.cancel_requested_at = now
+        if before == ExecutionStatus.RUNNING:
+            locked.save(update_fields=["cancel_requested_at"])
+        else:
+            end_execution(locked, ExecutionStatus.CANCELLED, error=_CANCELLED_BY_PERSON, now=now)
+        _record("execution.cancel", locked, user, {"was": before})
+    return locked
+
+
+def pause(execution: Execution, *, user: User | None) -> Execution:
+    """Stop an execution from going on, until somebody resumes it; return it as it is now.
+
+    A RUNNING one pauses when the steps under way have answered. Raises Conflict when it has ended.
+    """
+    with transaction.atomic():
+        locked = _lock(execution)
+        _refuse_final(locked, "paused")
+        before = locked.status
+        if before == ExecutionStatus.PAUSED:
+            return locked
+        if before == ExecutionStatus.RUNNING and locked.pause_requested_at is not None:
+            return locked
+        if before == ExecutionStatus.RUNNING:
+            locked.pause_requested_at = database_now()
+        else:
+            locked.status = ExecutionStatus.PAUSED
+            locked.pause_requested_at = None
+            ExecutionTimer.objects.filter(pk=locked.pk).delete()
+        locked.save(update_fields=["status", "pause_requested_at"])
+        _record("execution.pause", locked, user, {"was": before})
+    return locked
+
+
+def resume(execution: Execution, *, user: User | None) -> Execution:
+    """Let a paused execution go on; return it as it is now.
+
+    What became due in the meantime runs at once; a delay that is not over yet goes on. Raises
+    Conflict when it has ended.
+    """
+    with transaction.atomic():
+        locked = _lock(execution)
+        _refuse_final(locked, "resumed")
+        if locked.status != ExecutionStatus.PAUSED and locked.pause_requested_at is None:
+            return locked
+        before = locked.status
+        locked.pause_requested_at = None
+        if before == ExecutionStatus.PAUSED:
+            locked.status = ExecutionStatus.PENDING
+            locked.run_after = database_now()
+            # Time spent paused is no time at work: the next claim sets the limit anew.
+            locked.deadline_at = None
+        locked.save(update_fields=["status", "pause_requested_at", "run_after", "deadline_at"])
+        _record("execution.resume", locked, user, {"was": before})
+    return locked
+
+
+def retry(
+    execution: Execution,
+    *,
+    user: User | None,
+    from_step: str | None = None,
+    version: VersionChoice = "original",
+) -> Execution:
+    """Start a new execution that takes over the results before a step; return the new one.
+
+    Without ``from_step`` it starts at what failed. While a retry of this execution is unfinished,
+    that one is returned. Raises Conflict when the execution has not ended or nothing is live,
+    InvalidInput when there is no such step.
+    """
+    with transaction.atomic():
+        locked = _lock(execution)
+        if not locked.is_final:
+            raise Conflict(
+                "The run has not ended yet: cancel it first, or wait for its end.",
+                code="not_finished",
+            )
+        already = open_retry(locked)
+        if already is not None:
+            return already
+        begun = begin_again(locked, from_step=from_step, is_live=version == "live")
+        detail = {"new": str(begun.pk), "from_step": from_step, "version": version}
+        _record("execution.retry", locked, user, detail)
+        _announce(begun)
+    return begun
+
+
+def decide_uncertain(
+    step_row: StepExecution, decision: Decision, reason: str, user: User | None
+) -> StepExecution:
+    """Write down what a person found out about an UNCERTAIN step, and let its execution go on.
+
+    ``done``: it happened, the run goes on behind it. ``run_again``: it did not; the next attempt
+    is sent under a new key. ``failed``: it counts as failed. Returns the step's row as it is now.
+    Raises Conflict when something else was decided, or while other steps of it are under way.
+    """
+    with transaction.atomic():
+        execution = _lock(Execution(pk=step_row.execution_id))
+        row: StepExecution = StepExecution.objects.select_for_update().get(pk=step_row.pk)
+        if is_decided(row, decision):
+            return row
+        _refuse_decision(execution, row)
+        now = database_now()
+        write_record(row, decided_record(execution, row, decision, reason=reason, now=now))
+        if execution.status == ExecutionStatus.WAITING:
+            execution.status = ExecutionStatus.PENDING
+            execution.run_after = now
+            execution.save(update_fields=["status", "run_after"])
+            ExecutionTimer.objects.filter(pk=execution.pk).delete()
+        detail: dict[str, str | int | None] = {
+            "step_id": row.step_id,
+            "attempt": row.attempt,
+            "decision": decision,
+            "reason": reason,
+        }
+        _record("step.decide", execution, user, detail)
+    return row
+
+
+def _lock(execution: Execution) -> Execution:
+    locked = (
+        Execution.objects.select_for_update(of=("self",))
+        .with_workflow()
+        .filter(pk=execution.pk)
+        .first()
+    )
+    if locked is None:
+        raise NotFound(f"There is no run {execution.pk}.")
+    found: Execution = locked
+    return found
+
+
+def _refuse_final(execution: Execution, wish: str) -> None:
+    if execution.is_final:
+        raise Conflict(
+            f"The run has ended already ({execution.status}): it cannot be {wish}.",
+            code="finished",
+        )
+
+
+def _refuse_decision(execution: Execution, row: StepExecution) -> None:
+    if row.status != StepStatus.UNCERTAIN:
+        raise Conflict(
+            f"Step {row.step_id} does not wait for a decision any more: it is {row.status}.",
+            code="decided",
+        )
+    if execution.status == ExecutionStatus.RUNNING:
+        # The process that works on it would not see the decision.
+        raise Conflict("Other steps of this run are under way: try again in a moment.", code="busy")
+
+
+def _record(
+    act: str, execution: Execution, user: User | None, detail: Mapping[str, str | int | None]
+) -> None:
+    audit.record(act, actor=user, project=execution.workflow.project, obj=execution, detail=detail)
+    _announce(execution)
+
+
+def _announce(execution: Execution) -> None:
+    live.publish([live.change_of(execution)])
+    queueing.ring()

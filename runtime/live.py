@@ -1,0 +1,150 @@
+"""Tells open pages what changed. Losing a message costs a page its next poll, nothing else.
+
+Groups: ``execution.<id>`` for one run, ``home.<project id>`` for all runs of a project. Messages
+are ``{"type": "change", "execution_id", "project_id", "workflow_id", "status"}``; they carry no
+data of the run, a page asks the API for what it may see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from channels.exceptions import ChannelFull
+from channels.layers import get_channel_layer
+from django.db import transaction
+from redis.exceptions import RedisError
+
+from runtime.models import Execution
+
+log = logging.getLogger(__name__)
+
+MOST_KEPT: Final = 1000
+PAUSE_AFTER_FAILURE_S: Final = 1.0
+_TIMEOUT_S: Final = 2.0
+_FAILURES: Final = (RedisError, psycopg.Error, ChannelFull, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The state that an execution has now."""
+
+    execution_id: UUID
+    project_id: UUID
+    workflow_id: UUID
+    status: str
+
+    def message(self) -> dict[str, Any]:
+        """Return the message to the groups."""
+        return {
+            "type": "change",
+            "execution_id": str(self.execution_id),
+            "project_id": str(self.project_id),
+            "workflow_id": str(self.workflow_id),
+            "status": self.status,
+        }
+
+    def groups(self) -> tuple[str, str]:
+        """Return who is told."""
+        return execution_group(self.execution_id), home_group(self.project_id)
+
+
+def execution_group(execution_id: UUID) -> str:
+    """Return the group of those who look at one run."""
+    return f"execution.{execution_id}"
+
+
+def home_group(project_id: UUID) -> str:
+    """Return the group of those who look at a project's home page."""
+    return f"home.{project_id}"
+
+
+def change_of(execution: Execution) -> Change:
+    """Return what to tell about a row."""
+    return Change(
+        execution_id=execution.pk,
+        project_id=execution.project_id,
+        workflow_id=execution.workflow_id,
+        status=execution.status,
+    )
+
+
+def publish(changes: Iterable[Change]) -> None:
+    """Tell about changes once the current transaction is committed (at once outside of one)."""
+    kept = tuple(changes)
+    transaction.on_commit(lambda: publish_now(kept))
+
+
+def publish_now(changes: Iterable[Change]) -> None:
+    """Tell about committed changes; never blocks, never fails, also inside an event loop."""
+    _crier.tell(changes)
+
+
+class Crier:
+    """Sends changes from a daemon thread with an event loop of its own.
+
+    Of an execution that changed several times meanwhile only the last state is sent. What does not
+    fit, or comes while the channel layer is away, is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[UUID, Change] = {}
+        self._lock = threading.Lock()
+        self._asked = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    def tell(self, changes: Iterable[Change]) -> None:
+        """Keep the changes for sending; never blocks."""
+        with self._lock:
+            for change in changes:
+                if len(self._waiting) < MOST_KEPT or change.execution_id in self._waiting:
+                    self._waiting[change.execution_id] = change
+            if self._thread is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+                self._thread.start()
+        self._asked.set()
+
+    def take(self) -> list[Change]:
+        """Return what waits, and keep nothing of it."""
+        with self._lock:
+            taken = list(self._waiting.values())
+            self._waiting.clear()
+        return taken
+
+    def _run(self) -> None:
+        asyncio.run(self._send_forever())
+
+    async def _send_forever(self) -> None:
+        while True:
+            await asyncio.to_thread(self._asked.wait)
+            self._asked.clear()
+            if not await send(self.take()):
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+                self.take()
+
+
+async def send(changes: Iterable[Change]) -> bool:
+    """Send changes to their groups; return False when the channel layer is away."""
+    layer = get_channel_layer()
+    if layer is None:
+        return True
+    try:
+        for change in changes:
+            for group in change.groups():
+                await asyncio.wait_for(layer.group_send(group, change.message()), _TIMEOUT_S)
+    except _FAILURES as error:
+        log.warning("live update not sent", extra={"reason": str(error)})
+        return False
+    return True
+
+
+_crier = Crier()

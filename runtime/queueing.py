@@ -1,0 +1,120 @@
+"""Wakes the engine processes up after a commit, so that they need not wait for their next poll.
+
+A wake-up says only "look": it names nothing, so one stands for any number of executions, and
+losing one costs a poll's second. It is sent by a background thread, because publishing to a broker
+that is away blocks for half a second or longer.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import KombuError
+
+log = logging.getLogger(__name__)
+
+WAKE_JOB: Final = "runtime.jobs.wake"
+PAUSE_S: Final = 0.02
+PAUSE_AFTER_FAILURE_S: Final = 1.0
+_EXPIRES_S: Final = 5
+
+
+class Bell:
+    """Sends wake-ups one at a time from a daemon thread; rings in between are one ring.
+
+    ``send`` sends one wake-up and may block. It raises what ``failures()`` names while the broker
+    is away; then nothing is sent for a second.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[], object],
+        failures: Callable[[], tuple[type[BaseException], ...]],
+        *,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        self._send = send
+        self._failures = failures
+        self._asked = threading.Event()
+        self._sleep = sleep or threading.Event().wait
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    def ring(self) -> None:
+        """Ask for a wake-up; never blocks and never fails."""
+        self._asked.set()
+        if self._thread is None or self._pid != os.getpid():
+            self._begin()
+
+    def send_asked(self) -> float:
+        """Send one wake-up for all rings so far; return the seconds to pause before the next."""
+        self._asked.clear()
+        try:
+            self._send()
+        except self._failures() as error:
+            log.warning("wake-up not sent, polls go on", extra={"reason": str(error)})
+            return PAUSE_AFTER_FAILURE_S
+        return PAUSE_S
+
+    def _begin(self) -> None:
+        # A forked child inherits the object without its thread.
+        with self._start:
+            if self._thread is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._asked.wait()
+            self._sleep(self.send_asked())
+
+
+def ring() -> None:
+    """Wake the engines once the current transaction is committed (at once outside of one)."""
+    transaction.on_commit(ring_now)
+
+
+def ring_now() -> None:
+    """Wake the engines; for code that has committed by itself, also inside an event loop."""
+    _bell.ring()
+
+
+class EngineBell:
+    """Where the process that hosts the engines says how to wake them (its pipes)."""
+
+    def __init__(self) -> None:
+        self._ring: Callable[[], None] | None = None
+
+    def connect(self, ring_engines: Callable[[], None] | None) -> None:
+        """Set what rings the engines of this process; None takes it away."""
+        self._ring = ring_engines
+
+    def ring(self) -> bool:
+        """Ring the engines of this process; return whether there are any."""
+        if self._ring is None:
+            return False
+        self._ring()
+        return True
+
+
+engines = EngineBell()
+
+
+def _send_wake() -> None:
+    current_app.send_task(WAKE_JOB, retry=False, ignore_result=True, expires=_EXPIRES_S)
+
+
+def _broker_failures() -> tuple[type[BaseException], ...]:
+    connection = current_app.connection_for_write()
+    return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
+
+
+_bell = Bell(_send_wake, _broker_failures)

@@ -1,0 +1,176 @@
+"""Picks up what dead processes left, and ends what has run out of time, crashes or wishes.
+
+Any engine calls ``reap`` every few seconds. Rows are locked with SKIP LOCKED, so that several
+reapers share the work, and every row that is taken away gets a new fence: whoever held it before
+cannot record any more. The database's clock alone decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from leadsend.access import audit
+from runtime import live, queueing
+from runtime.ending import database_now, end_execution
+from runtime.models import (
+    FINAL_EXECUTION,
+    Execution,
+    ExecutionQuerySet,
+    ExecutionStatus,
+    ExecutionTimer,
+    Worker,
+)
+
+MOST_CRASHES: Final = 3
+BATCH: Final = 100
+_ACTOR: Final = "reaper"
+_POISON: Final = {
+    "code": "poison",
+    "message": f"Its process died {MOST_CRASHES} times while it was at work on this run, so it is "
+    "not tried again by itself. The event is kept: retry the run when the cause is gone.",
+}
+_TIMED_OUT: Final = {
+    "code": "timed_out",
+    "message": "The run was at work for longer than its time limit.",
+}
+_CANCELLED: Final = {"code": "cancelled", "message": "The run was cancelled."}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped:
+    """How many executions were handed on or ended; all counts are of one call."""
+
+    handed_on: int = 0
+    paused: int = 0
+    cancelled: int = 0
+    timed_out: int = 0
+    poisoned: int = 0
+
+    @property
+    def total(self) -> int:
+        """Return how many executions were touched."""
+        return self.handed_on + self.paused + self.cancelled + self.timed_out + self.poisoned
+
+
+def reap(*, limit: int = BATCH) -> Reaped:
+    """Take over what nobody works on any more; safe to call by anybody, at any time, in parallel.
+
+    Expired leases are handed on (PENDING, one crash more), or ended: poison at the third crash,
+    TIMED_OUT past the run time limit, CANCELLED where that was asked for. A holder that keeps its
+    lease but is a lease's length over the time limit loses it too. At most ``limit`` executions
+    in one transaction; uses Django's connection and blocks for a few queries.
+    """
+    grace = timedelta(seconds=settings.LEADSEND_LEASE_S)
+    expired = Q(status="RUNNING") & (
+        Q(lease_until__lt=Now()) | Q(lease_until=None) | Q(deadline_at__lt=Now() - grace)
+    )
+    asked = Q(cancel_requested_at__isnull=False) & ~Q(status__in=(*FINAL_EXECUTION, "RUNNING"))
+    with transaction.atomic():
+        taken = _locked(Execution.objects.filter(expired), limit)
+        wished = _locked(Execution.objects.filter(asked), limit - len(taken))
+        return _settle([*taken, *wished])
+
+
+def release_worker(worker_id: UUID) -> Reaped:
+    """Free everything that an engine process held which is known to be dead, without waiting.
+
+    Marks the worker as stopped. Safe to call twice. Wrong for a process that still lives: it would
+    only find that it cannot record, but its effects would be made a second time.
+    """
+    with transaction.atomic():
+        Worker.objects.filter(pk=worker_id, stopped_at=None).update(stopped_at=Now())
+        held = Execution.objects.filter(status="RUNNING", worker_id=worker_id)
+        return _settle(_locked(held, None))
+
+
+def dead_letters() -> ExecutionQuerySet:
+    """Return the executions that were given up because their process kept dying, newest first.
+
+    Start from ``.visible_to(user)`` before showing them.
+    """
+    letters: ExecutionQuerySet = Execution.objects.filter(status="FAILED", error__code="poison")
+    return letters.order_by("-id")
+
+
+def _locked(query: QuerySet[Any], limit: int | None) -> list[Execution]:
+    rows = query.select_for_update(skip_locked=True, of=("self",)).select_related(
+        "workflow__project"
+    )
+    return list(rows.order_by("id")[:limit])
+
+
+def _settle(executions: Iterable[Execution]) -> Reaped:
+    settled = [(execution, _settle_one(execution)) for execution in executions]
+    if not settled:
+        return Reaped()
+    # Entries come last: they hold the audit log's lock until the commit.
+    for execution, fate in settled:
+        _record(execution, fate)
+    live.publish([live.change_of(execution) for execution, _ in settled])
+    queueing.ring()
+    fates = [fate for _, fate in settled]
+    return Reaped(**{name: fates.count(name) for name in set(fates)})
+
+
+def _settle_one(execution: Execution) -> str:
+    now = database_now()
+    if execution.status == ExecutionStatus.RUNNING:
+        execution.crash_count += 1
+    for fate, status, error in _ends(execution, now):
+        end_execution(execution, status, error=error, now=now)
+        return fate
+    _hand_on(execution, now)
+    return "paused" if execution.status == ExecutionStatus.PAUSED else "handed_on"
+
+
+def _ends(
+    execution: Execution, now: datetime
+) -> Iterator[tuple[str, ExecutionStatus, dict[str, str]]]:
+    if execution.cancel_requested_at is not None:
+        yield "cancelled", ExecutionStatus.CANCELLED, _CANCELLED
+    if execution.deadline_at is not None and execution.deadline_at < now:
+        yield "timed_out", ExecutionStatus.TIMED_OUT, _TIMED_OUT
+    if execution.crash_count >= MOST_CRASHES:
+        yield "poisoned", ExecutionStatus.FAILED, _POISON
+
+
+def _hand_on(execution: Execution, now: datetime) -> None:
+    # ``pending`` stays: whoever claims it next decides what becomes of those effects.
+    is_paused = execution.pause_requested_at is not None
+    execution.status = ExecutionStatus.PAUSED if is_paused else ExecutionStatus.PENDING
+    execution.pause_requested_at = None
+    execution.run_after = now
+    execution.lease_until = None
+    execution.worker_id = None
+    execution.fence += 1
+    execution.save(
+        update_fields=[
+            "status",
+            "pause_requested_at",
+            "run_after",
+            "lease_until",
+            "worker_id",
+            "fence",
+            "crash_count",
+        ]
+    )
+    ExecutionTimer.objects.filter(pk=execution.pk).delete()
+
+
+def _record(execution: Execution, fate: str) -> None:
+    audit.record(
+        f"execution.{fate}",
+        actor=_ACTOR,
+        project=execution.workflow.project,
+        obj=execution,
+        detail={"crash_count": execution.crash_count, "fence": execution.fence},
+    )

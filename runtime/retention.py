@@ -1,0 +1,159 @@
+"""Keeps history as long as it is wanted: partitions ahead, old months dropped, old runs deleted.
+
+Whole months that nobody wants any more are dropped, which costs nothing. Inside newer months old
+runs are deleted in small batches, each its own short transaction, so that nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import DatabaseError, connection, transaction
+
+from leadsend.lib import ids
+from leadsend.lib.db import partition_name, partition_statements
+from runtime.ending import database_now
+
+log = logging.getLogger(__name__)
+
+KEEP_DONE_DAYS: Final = 30
+KEEP_FAILED_DAYS: Final = 90
+BATCH: Final = 1000
+# In the order in which months are dropped: what refers before what is referred to.
+PARTITIONED: Final = ("step_execution", "workflow_execution", "trigger_event")
+_FAILED: Final = ["FAILED", "TIMED_OUT"]
+_DONE: Final = ["SUCCESS", "CANCELLED"]
+_LOCK_TIMEOUT_MS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What one pass took away."""
+
+    executions: int
+    months: tuple[str, ...]
+
+
+def ensure_partitions() -> list[str]:
+    """Make the partitions of this and the next three months; return the names of new ones.
+
+    A month whose rows already lie in the default partition cannot be split off: it is left there,
+    which works, and logged.
+    """
+    now = database_now()
+    before = set(_partitions())
+    for table in PARTITIONED:
+        for statement in partition_statements(table, now):
+            _try(statement)
+    return sorted(set(_partitions()) - before)
+
+
+def prune(*, most: int = 100_000) -> Pruned:
+    """Delete what is past its time: whole months, then up to ``most`` runs in batches.
+
+    Runs that ended well are kept 30 days from their end, failed ones 90. Must not be called inside
+    a transaction that matters: each batch commits by itself. Unfinished runs always stay.
+    """
+    now = database_now()
+    months = drop_months(before=now - timedelta(days=KEEP_FAILED_DAYS))
+    deleted = 0
+    for statuses, days in ((_DONE, KEEP_DONE_DAYS), (_FAILED, KEEP_FAILED_DAYS)):
+        ended_before = now - timedelta(days=days)
+        deleted += _delete_batches(statuses, ended_before, most=most - deleted)
+    return Pruned(executions=deleted, months=tuple(months))
+
+
+def drop_months(*, before: datetime) -> list[str]:
+    """Drop the partitions of months that lie wholly before a moment; return their names.
+
+    A month in which a run is unfinished or ended after the moment stays, with its steps and events.
+    """
+    dropped: list[str] = []
+    for month in _months():
+        if _next_month(month) <= before and not _is_wanted(month, before):
+            for table in PARTITIONED:
+                name = partition_name(table, month)
+                if _try(f'DROP TABLE IF EXISTS "{name}"'):
+                    dropped.append(name)
+    return dropped
+
+
+def _delete_batches(statuses: list[str], ended_before: datetime, *, most: int) -> int:
+    deleted = 0
+    after = UUID(int=0)
+    while deleted < most:
+        batch = _oldest(statuses, ended_before, after, limit=min(BATCH, most - deleted))
+        if not batch:
+            break
+        _delete(batch)
+        deleted += len(batch)
+        after = batch[-1]
+    return deleted
+
+
+def _oldest(statuses: list[str], ended_before: datetime, after: UUID, *, limit: int) -> list[UUID]:
+    # An execution cannot end before its event arrived, so the id bounds the read.
+    sql = """SELECT id FROM workflow_execution
+              WHERE id > %s AND id < %s AND status = ANY(%s) AND ended_at < %s
+              ORDER BY id LIMIT %s"""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [after, ids.lowest_at(ended_before), statuses, ended_before, limit])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _delete(batch: list[UUID]) -> None:
+    first, last = batch[0].int >> 80 << 80, (batch[-1].int >> 80) + 1 << 80
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Step rows carry their execution's millisecond, so the primary key finds them.
+        cursor.execute(
+            "DELETE FROM step_execution WHERE id >= %s AND id < %s AND execution_id = ANY(%s)",
+            [UUID(int=first), UUID(int=last), batch],
+        )
+        cursor.execute("DELETE FROM workflow_execution WHERE id = ANY(%s)", [batch])
+
+
+def _is_wanted(month: datetime, before: datetime) -> bool:
+    sql = """SELECT EXISTS (SELECT 1 FROM workflow_execution WHERE id >= %s AND id < %s
+                             AND (ended_at IS NULL OR ended_at >= %s))"""
+    bounds = [ids.lowest_at(month), ids.lowest_at(_next_month(month))]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*bounds, before])
+        return bool(cursor.fetchone()[0])
+
+
+def _months() -> list[datetime]:
+    found = (re.search(r"_(\d{4})_(\d{2})$", name) for name in _partitions())
+    months = {datetime(int(m[1]), int(m[2]), 1, tzinfo=UTC) for m in found if m}
+    return sorted(months)
+
+
+def _partitions() -> Iterator[str]:
+    sql = """SELECT c.relname FROM pg_inherits i
+               JOIN pg_class c ON c.oid = i.inhrelid
+              WHERE i.inhparent = ANY(%s::regclass[])"""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(PARTITIONED)])
+        rows: list[Any] = cursor.fetchall()
+    return (row[0] for row in rows)
+
+
+def _next_month(month: datetime) -> datetime:
+    return datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
+
+
+def _try(statement: str) -> bool:
+    # Nobody may queue up behind this lock for longer than a moment: the next pass tries again.
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_MS}ms'")
+            cursor.execute(statement)
+    except DatabaseError as error:
+        log.warning("partition left as it is", extra={"statement": statement, "reason": str(error)})
+        return False
+    return True
