@@ -73,8 +73,9 @@ def values_of(workflow_id: Any, document: Mapping[str, Any]) -> dict[str, Any]:
     Queries only where the document has secret variables. Raises ConfigurationError when one
     cannot be unsealed.
     """
-    values = {item["key"]: item.get("value") for item in document["variables"]}
-    secret = [item["key"] for item in document["variables"] if item.get("secret") is True]
+    listed = document.get("variables", ())
+    values = {item["key"]: item.get("value") for item in listed}
+    secret = [item["key"] for item in listed if item.get("secret") is True]
     if secret:
         rows = WorkflowVariable.objects.filter(workflow_id=workflow_id, key__in=secret)
         for row in rows.exclude(sealed=""):
