@@ -1,0 +1,54 @@
+"""Plain psycopg connections, for the few places that the ORM is too slow for."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from django.conf import settings
+from django.db import connections
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+# What a database that went away, is full of connections or is being shut down raises.
+# InternalError is what a server that became read-only says.
+AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+
+_COMMON: Final[dict[str, Any]] = {
+    "autocommit": True,
+    "connect_timeout": 5,
+    "prepare_threshold": None,
+    # A machine that vanished without a word is noticed within about 20 s.
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+
+def connect(name: str, *, direct: bool = False) -> Connection:
+    """Open a connection in autocommit; ``name`` is shown in ``pg_stat_activity``.
+
+    ``direct`` goes past a pooler, for LISTEN. Blocks up to 5 s; raises one of AWAY.
+    """
+    found = connections["default"].settings_dict
+    target = {
+        "host": found["HOST"],
+        "port": found["PORT"],
+        "user": found["USER"],
+        "password": found["PASSWORD"],
+    }
+    if direct and settings.POSTGRES_DIRECT_URL != settings.DATABASE_URL:
+        target = _of_url(settings.POSTGRES_DIRECT_URL)
+    given = {key: value for key, value in target.items() if value}
+    return psycopg.connect(dbname=found["NAME"], application_name=name, **_COMMON, **given)
+
+
+def _of_url(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    return {
+        "host": parts.hostname,
+        "port": parts.port,
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+    }

@@ -1,0 +1,113 @@
+"""From what is known of many runs to one commit: what people asked is heeded, writes are made."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from leadsend.lib.errors import LeadSendError
+from leadsend.lib.postgres import Connection
+from runtime import recording, transactional
+from runtime.engine.transitions import EXECUTION_FINAL
+from runtime.recording import Flags, Recorded
+from runtime.runs import Run
+from runtime.signals import execution_finished, execution_started
+
+log = logging.getLogger(__name__)
+
+
+def commit(
+    connection: Connection, runs: list[Run], *, lease_s: float, is_stopping: bool
+) -> list[Recorded]:
+    """Advance runs and write all that came of it in one commit; return what was written.
+
+    1. Pure steps run in memory, before anything is locked.
+    2. The rows still held are locked; a run that is missing in the answer was handed on.
+    3. Cancels and pauses are heeded; writes of our own are made, and their steps go on.
+    4. Records, intents, statuses, timers and mails are written.
+
+    When the commit fails, the runs are as they were before step 2, so it can be tried again.
+    """
+    for run in runs:
+        run.advance()
+    with _restoring(runs), connection.transaction():
+        asked = recording.lock(connection, runs)
+        mine = [run for run in runs if run.id in asked]
+        for run in mine:
+            _heed(run, asked[run.id], is_stopping=is_stopping)
+        _make_writes(connection, mine, is_stopping=is_stopping)
+        said = recording.record(connection, mine, lease_s=lease_s)
+        _send_signals(connection, said)
+    return said
+
+
+def _heed(run: Run, flags: Flags, *, is_stopping: bool) -> None:
+    """Begin nothing new where a person, or the stop of this process, asked for that."""
+    run.is_pausing = False
+    if run.finish is not None:
+        return
+    if flags.cancel:
+        run.cancel()
+    elif flags.pause or is_stopping:
+        run.is_pausing = flags.pause
+        run.drop_asked()
+
+
+def _make_writes(connection: Connection, runs: list[Run], *, is_stopping: bool) -> None:
+    writing = [run for run in runs if run.writes]
+    while writing:
+        for run in writing:
+            _write(connection, run)
+            run.advance()
+            if is_stopping or run.is_pausing:
+                run.drop_asked()
+        writing = [run for run in writing if run.writes]
+
+
+@contextmanager
+def _restoring(runs: list[Run]) -> Iterator[None]:
+    """Put runs back to what they were when the commit fails: its writes are undone with it."""
+    before: list[tuple[Run, Any]] = [(run, run.snapshot()) for run in runs if run.writes]
+    try:
+        yield
+    except BaseException:
+        for run, known in before:
+            run.restore(known)
+        raise
+
+
+def _write(connection: Connection, run: Run) -> None:
+    writes, run.writes = run.writes, []
+    for write in writes:
+        started_at = run.clock()
+        place = transactional.Place(
+            project_id=run.claimed.project_id,
+            workflow_id=run.claimed.workflow_id,
+            execution_id=run.id,
+            step_id=write.step_id,
+            business_key=run.business_key,
+            effect_key=write.idempotency_key,
+        )
+        try:
+            output = transactional.make(connection, place, write.apply)
+        except LeadSendError as error:
+            run.answer(write, started_at=started_at, error=error)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            log.exception("write failed unforeseen", extra={"execution": str(run.id)})
+            run.answer(write, started_at=started_at, error=transactional.as_failure(error))
+        else:
+            run.answer(write, started_at=started_at, output=output)
+
+
+def _send_signals(connection: Connection, said: list[Recorded]) -> None:
+    started = [one.execution_id for one in said if one.is_started]
+    finished = [one.execution_id for one in said if one.status in EXECUTION_FINAL]
+    for signal, ids in ((execution_started, started), (execution_finished, finished)):
+        if ids and signal.has_listeners():
+            signal.send(sender=Run, execution_ids=ids, connection=connection)

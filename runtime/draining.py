@@ -1,0 +1,314 @@
+"""The engine's loop: claim, do in memory what can be done, record it in one commit, call the world.
+
+One pass stands for many executions. What was answered while the last commit ran goes into the next
+one. All SQL happens in the thread that calls ``once``; effects run in the thread of EffectLoop.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from leadsend.lib import clock
+from leadsend.lib.ids import uuid7
+from leadsend.lib.postgres import AWAY, Connection, connect
+from registry.catalog import catalog as installed_catalog
+from registry.sdk.catalog_view import CatalogView
+from runtime import claiming, recording
+from runtime.beginning import begin
+from runtime.committing import commit
+from runtime.effects import EffectLoop
+from runtime.leases import DatabaseClock, Leases
+from runtime.plans import Plans
+from runtime.recording import Recorded
+from runtime.runs import Answer, Run
+
+log = logging.getLogger(__name__)
+
+Act = Callable[[Connection], int]
+Tell = Callable[[Sequence[Recorded]], None]
+MOST_HELD: Final = 1000
+_CONNECT: Final = partial(connect, "leadsend engine")
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How an engine works. ``before_pass`` are acts of the apps above (dispatch); they return how
+    many things they moved and commit by themselves. ``after_commit`` is told what was recorded.
+    """
+
+    lease_s: float = 30.0
+    before_pass: Sequence[Act] = ()
+    after_commit: Sequence[Tell] = ()
+    batch: int = claiming.MOST_AT_ONCE
+    most_held: int = MOST_HELD
+    poll_s: float = 1.0
+    connect: Callable[[], Connection] = _CONNECT
+    owns_connection: bool = True
+    catalog: CatalogView = field(default_factory=installed_catalog)
+
+
+class Engine:
+    """One process's share of the work. ``start``, then ``once`` again and again, then ``stop``."""
+
+    def __init__(self, options: Options, *, worker_id: UUID | None = None) -> None:
+        self.options = options
+        self.worker_id = worker_id or uuid7()
+        self.clock = DatabaseClock()
+        self.held: dict[UUID, Run] = {}
+        self._plans = Plans(options.catalog)
+        self._connection: Connection | None = None
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._rung = threading.Event()
+        self._stopping = threading.Event()
+        self._to_record: dict[UUID, Run] = {}
+        self._turn = 0
+        self._claim_at = 0.0
+        self.leases = Leases(
+            worker_id=self.worker_id,
+            lease_s=options.lease_s,
+            connect=options.connect,
+            asked=self.ring,
+        )
+        self._effects = EffectLoop(answered=self._answered, may_begin=self.leases.is_sure)
+
+    def ring(self) -> None:
+        """Say that there may be work; from any thread."""
+        self._claim_at = 0.0
+        self._rung.set()
+
+    def stop_claiming(self) -> None:
+        """Finish what is held and take nothing new; from any thread or signal handler."""
+        self._stopping.set()
+        self._rung.set()
+
+    def run(self, *, grace_s: float = 25.0) -> None:
+        """Work until ``stop_claiming`` was called and nothing is held, or the grace is used up."""
+        pause_s, last_chance = _FIRST_PAUSE_S, None
+        while not (self._stopping.is_set() and not self.held):
+            if self._stopping.is_set():
+                last_chance = last_chance or clock.monotonic() + grace_s
+                if clock.monotonic() >= last_chance:
+                    break
+            try:
+                if not self.once():
+                    self.wait(self.options.poll_s)
+            except AWAY as error:
+                log.warning("database away", extra={"error": str(error)[:200]})
+            except Exception:
+                log.exception("engine pass failed")
+            else:
+                pause_s = _FIRST_PAUSE_S
+                continue
+            self._disconnect()
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def once(self) -> bool:
+        """Do one pass; return whether anything was done. Raises one of AWAY when the database is."""
+        connection = self._connected()
+        moved = 0
+        if not self._stopping.is_set():
+            moved = sum(act(connection) for act in self.options.before_pass)
+        claimed = self._claim(connection, is_due=bool(moved))
+        answered = self._take_answers()
+        self._look_after_limits()
+        recorded = self._record_all(connection)
+        return bool(moved or claimed or answered or recorded)
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until rung, until an effect answers, or for so long."""
+        self._rung.wait(timeout_s)
+        self._rung.clear()
+
+    def close(self) -> None:
+        """Give back what is still held, its intents kept, and end all threads."""
+        self._effects.close()
+        self._give_back()
+        self.leases.stop()
+        self._disconnect()
+
+    def _claim(self, connection: Connection, *, is_due: bool) -> int:
+        room = min(self.options.batch, self.options.most_held - len(self.held))
+        if self._stopping.is_set() or room <= 0:
+            return 0
+        if not is_due and clock.monotonic() < self._claim_at:
+            return 0
+        self._claim_at = clock.monotonic() + self.options.poll_s
+        since = clock.monotonic()
+        self._turn += 1
+        claimed = claiming.claim(
+            connection,
+            worker_id=self.worker_id,
+            lease_s=self.options.lease_s,
+            limit=room,
+            turn=self._turn,
+        )
+        if not claimed:
+            return 0
+        self._claim_at = 0.0
+        self.clock.set(claimed[-1].now)
+        runs = begin(
+            connection,
+            claimed,
+            plans=self._plans,
+            catalog=self.options.catalog,
+            clock=self.clock.now,
+        )
+        self.leases.hold(runs, since=since)
+        for run in runs:
+            self.held[run.id] = self._to_record[run.id] = run
+        return len(runs)
+
+    def _answered(self, answer: Answer) -> None:
+        self._answers.put(answer)
+        self._rung.set()
+
+    def _take_answers(self) -> int:
+        count = 0
+        while True:
+            try:
+                answer = self._answers.get_nowait()
+            except queue.Empty:
+                return count
+            count += 1
+            self._take(answer)
+
+    def _take(self, answer: Answer) -> None:
+        run = answer.run
+        if self.held.get(run.id) is not run:
+            return  # It was lost meanwhile; what its effect did is known to the next holder.
+        self._to_record[run.id] = run
+        if not answer.begun:
+            run.under_way.pop((answer.call.step_id, answer.call.item), None)
+            run.asked.append(answer.call)
+            return
+        run.mails += answer.mails
+        run.answer(
+            answer.call,
+            started_at=answer.started_at,
+            output=answer.output,
+            error=answer.error,
+        )
+
+    def _look_after_limits(self) -> None:
+        for run in self.leases.asked_to_stop():
+            self._to_record[run.id] = run
+        for run in self.held.values():
+            if run.under_way and run.is_over_time():
+                self._effects.cut_off(run)
+
+    def _record_all(self, connection: Connection) -> int:
+        runs = list(self._to_record.values())
+        if not runs:
+            return 0
+        try:
+            self._record(connection, runs)
+        except AWAY:
+            for run in runs:
+                run.is_tried_again = True
+            raise
+        except Exception:
+            log.exception("batch not recorded", extra={"executions": len(runs)})
+            self._record_one_by_one(connection, runs)
+        return len(runs)
+
+    def _record_one_by_one(self, connection: Connection, runs: list[Run]) -> None:
+        """Find out which one a batch failed by: that one is handed back as if it had crashed."""
+        for run in runs:
+            run.is_tried_again = True
+            try:
+                self._record(connection, [run])
+            except AWAY:
+                raise
+            except Exception:
+                log.exception("execution not recorded", extra={"execution": str(run.id)})
+                recording.hand_back(connection, [run], is_crash=True)
+                self._forget(run)
+
+    def _record(self, connection: Connection, runs: list[Run]) -> None:
+        since = clock.monotonic()
+        said = commit(
+            connection, runs, lease_s=self.options.lease_s, is_stopping=self._stopping.is_set()
+        )
+        self._committed(runs, said, since)
+
+    def _committed(self, runs: list[Run], said: list[Recorded], since: float) -> None:
+        statuses = {one.execution_id: one.status for one in said}
+        going_on = []
+        for run in runs:
+            self._to_record.pop(run.id, None)
+            run.recorded()
+            if statuses.get(run.id) == "RUNNING":
+                going_on.append(run)
+                continue
+            if run.id not in statuses and not run.is_tried_again:
+                log.warning(
+                    "lost_lease", extra={"execution": str(run.id), "fence": run.claimed.fence}
+                )
+            self._forget(run)
+        self.leases.hold(going_on, since=since)
+        for run in going_on:
+            self._begin_calls(run)
+        for tell in self.options.after_commit:
+            tell(said)
+
+    def _begin_calls(self, run: Run) -> None:
+        calls, run.asked = run.asked, []
+        for call in calls:
+            run.under_way[call.step_id, call.item] = call
+            self._effects.begin(run, call)
+
+    def _forget(self, run: Run) -> None:
+        self.held.pop(run.id, None)
+        self._to_record.pop(run.id, None)
+        self.leases.let_go(run)
+
+    def _give_back(self) -> None:
+        runs = list(self.held.values())
+        if not runs:
+            return
+        try:
+            recording.hand_back(self._connected(), runs, is_crash=False)
+        except AWAY as error:
+            log.warning("leases run out by themselves", extra={"error": str(error)[:200]})
+        for run in runs:
+            self._forget(run)
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            self._connection = self.options.connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None and self.options.owns_connection:
+            self._connection.close()
+        self._connection = None
+
+
+def run_until_idle(engine: Engine, *, most_passes: int = 1000, answer_s: float = 30.0) -> int:
+    """Make passes until nothing is claimable and nothing is under way; return their number.
+
+    What waits for a later moment, or for a person, is left waiting. Raises AssertionError when an
+    effect does not answer within ``answer_s``.
+    """
+    for number in range(most_passes):
+        engine.ring()
+        if engine.once():
+            continue
+        if not engine.held:
+            return number
+        before = clock.monotonic()
+        engine.wait(answer_s)
+        if clock.monotonic() - before >= answer_s:
+            raise AssertionError("An effect did not answer.")
+    raise AssertionError(f"Still work after {most_passes} passes.")

@@ -1,0 +1,269 @@
+"""One claimed execution in this process's memory, between its claim and its last commit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from leadsend.lib.errors import LeadSendError
+from leadsend.lib.ids import step_row_id
+from leadsend.lib.redaction import forgetting_secrets, register_secrets
+from runtime.claiming import Claimed
+from runtime.engine.advance import advance, answer
+from runtime.engine.commands import ApplyWrite, CallEffect, Finish
+from runtime.engine.outcomes import close_open_steps, records_after_crash
+from runtime.engine.state import RunState, StepKey, StepRecord
+from runtime.engine.transitions import STEP_FINAL
+from runtime.plans import Compiled
+
+MOST_CRASHES: Final = 3
+_POISON: Final = {
+    "code": "poison",
+    "message": "The process that ran this died three times, so it is not tried again. "
+    "The event is kept: replay it once the cause is found.",
+    "step_id": None,
+}
+_TIMED_OUT: Final = {
+    "code": "timed_out",
+    "message": "The run was at work for longer than its time limit.",
+    "step_id": None,
+}
+Command = CallEffect | ApplyWrite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailRow:
+    """A mail that was sent or is to be kept, written with the record of its step."""
+
+    step_id: str
+    mode: str
+    message_id: str
+    sender: str
+    to: str
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of one effect. ``begun`` is False when the lease was too old to begin it."""
+
+    run: Run
+    call: CallEffect
+    started_at: datetime
+    ended_at: datetime
+    output: Any = None
+    error: LeadSendError | None = None
+    mails: tuple[MailRow, ...] = ()
+    begun: bool = True
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Run:
+    """What is known, what is not yet recorded, and what is under way.
+
+    ``unsaved`` are the records since the last commit. ``asked`` are effects whose intent is not
+    committed yet or which could not begin, ``under_way`` those that were handed to the effect loop.
+    ``open_rows`` are the step rows in the database that are not final and may be written again.
+    """
+
+    claimed: Claimed
+    compiled: Compiled
+    state: RunState
+    clock: Callable[[], datetime]
+    secrets: tuple[str, ...] = ()
+    unsaved: list[StepRecord] = field(default_factory=list)
+    asked: list[CallEffect] = field(default_factory=list)
+    writes: list[ApplyWrite] = field(default_factory=list)
+    under_way: dict[StepKey, CallEffect] = field(default_factory=dict)
+    mails: list[MailRow] = field(default_factory=list)
+    open_rows: set[UUID] = field(default_factory=set)
+    due_at: datetime | None = None
+    finish: Finish | None = None
+    business_key: str = ""
+    leased_at: float = 0.0
+    is_tried_again: bool = False
+    is_pausing: bool = False
+    has_dropped: bool = False
+    was_recorded: bool = False
+
+    @property
+    def id(self) -> UUID:
+        """The execution."""
+        return self.claimed.id
+
+    def load(self, records: Iterable[StepRecord]) -> None:
+        """Take in the rows of earlier claims, and what a crash left behind."""
+        rows = list(records)
+        self.state.fold(rows)
+        self.open_rows = {self.row_id(row) for row in rows if row.status not in STEP_FINAL}
+        left = [(p["step"], p.get("item"), p["attempt"]) for p in self.claimed.pending]
+        known = [place for place in left if place[0] in self.compiled.plan.by_id]
+        self._take(records_after_crash(self.compiled.plan, self.state, known, now=self.clock()))
+
+    def row_id(self, record: StepRecord) -> UUID:
+        """Return the id that the record's row always has."""
+        return step_row_id(self.id, record.step_id, record.item, record.attempt)
+
+    def advance(self) -> None:
+        """Do what can be done in memory; ``asked``, ``writes``, ``due_at``, ``finish`` follow."""
+        if self.finish is None:
+            self.finish = self._verdict_from_outside()
+        if self.finish is not None:
+            return
+        with self.hiding_secrets():
+            progress = advance(
+                self.compiled.plan, self.state, now=self.claimed.claimed_at, clock=self.clock
+            )
+        self.unsaved += progress.records
+        self.asked += progress.calls
+        self.writes += progress.applies
+        self.due_at = progress.due_at
+        self.finish = progress.finish
+
+    def answer(
+        self,
+        command: Command,
+        *,
+        started_at: datetime,
+        output: Any = None,
+        error: LeadSendError | None = None,
+    ) -> None:
+        """Take in what came of an effect or a write."""
+        now = self.clock()
+        record = answer(
+            self.compiled.plan,
+            self.state,
+            command,
+            output=output,
+            error=error,
+            started_at=started_at,
+            ended_at=now,
+            now=now,
+            random=random.random,
+        )
+        self.under_way.pop((command.step_id, command.item), None)
+        self._take([record])
+
+    def cancel(self) -> None:
+        """Begin nothing more; the run ends as CANCELLED once nothing is under way."""
+        self.state.cancel_requested = True
+        self.drop_asked()
+        self.advance()
+
+    def time_out(self) -> None:
+        """End the run: its time at work is used up."""
+        self._end(Finish(status="TIMED_OUT", error=_TIMED_OUT))
+
+    def is_over_time(self) -> bool:
+        """Say whether the run has been at work for longer than it may."""
+        return self.clock() >= self.claimed.deadline_at
+
+    def drop_asked(self) -> None:
+        """Forget effects and writes that were not begun; a later pass asks for them again."""
+        self.has_dropped = self.has_dropped or bool(self.asked or self.writes)
+        commands: list[Command] = [*self.asked, *self.writes]
+        for command in commands:
+            self.state.in_flight.discard((command.step_id, command.item))
+        self.asked, self.writes = [], []
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Return what a failed commit must be able to go back to."""
+        return (
+            dict(self.state.latest),
+            set(self.state.in_flight),
+            list(self.unsaved),
+            list(self.asked),
+            list(self.writes),
+            self.due_at,
+            self.finish,
+        )
+
+    def restore(self, before: tuple[Any, ...]) -> None:
+        """Go back to a snapshot; what was made inside the failed commit is undone by it."""
+        self.state.latest, self.state.in_flight = before[0], before[1]
+        self.unsaved, self.asked, self.writes = before[2], before[3], before[4]
+        self.due_at, self.finish = before[5], before[6]
+
+    def recorded(self) -> None:
+        """Note that everything so far is committed."""
+        for record in self.unsaved:
+            (self.open_rows.discard if record.status in STEP_FINAL else self.open_rows.add)(
+                self.row_id(record)
+            )
+        self.unsaved, self.mails = [], []
+        self.is_tried_again, self.was_recorded = False, True
+
+    @contextmanager
+    def hiding_secrets(self) -> Iterator[None]:
+        """Hide the run's secret variables from logs and errors inside."""
+        if not self.secrets:
+            yield
+            return
+        with forgetting_secrets():
+            register_secrets(self.secrets)
+            yield
+
+    def intents(self) -> list[dict[str, Any]]:
+        """Return what stands in ``pending``: every effect that may be under way after the commit."""
+        return [
+            {"step": call.step_id, "item": call.item, "attempt": call.attempt}
+            for call in (*self.under_way.values(), *self.asked)
+        ]
+
+    def run_ms(self) -> int:
+        """Return the milliseconds at work, those of earlier claims counted in."""
+        spent = self.clock() - self.claimed.now
+        return self.claimed.run_ms + max(0, int(spent.total_seconds() * 1000))
+
+    def metrics(self) -> dict[str, int]:
+        """Return steps, attempts, wait_ms and run_ms so far."""
+        ran = [record for record in self.state.latest.values() if record.status != "SKIPPED"]
+        total_ms = int((self.clock() - self.claimed.started_at).total_seconds() * 1000)
+        run_ms = self.run_ms()
+        return {
+            "steps": len(ran),
+            "attempts": sum(record.attempt for record in ran),
+            "wait_ms": max(0, total_ms - run_ms),
+            "run_ms": run_ms,
+        }
+
+    def scope(self) -> Mapping[str, Any]:
+        """Return what the expression of the business key sees."""
+        run = self.state.run
+        variables = {**self.compiled.plan.variables, **run.variables}
+        return {"event": run.event, "request": run.request, "vars": variables, "steps": {}}
+
+    def _take(self, records: list[StepRecord]) -> None:
+        self.state.fold(records)
+        self.unsaved += records
+
+    def _verdict_from_outside(self) -> Finish | None:
+        if self.compiled.error is not None:
+            error = self.compiled.error
+            return self._ending(
+                Finish(
+                    status="FAILED",
+                    error={"code": error.code, "message": error.message, "step_id": None},
+                )
+            )
+        if self.claimed.crash_count >= MOST_CRASHES:
+            return self._ending(Finish(status="FAILED", error=_POISON))
+        if self.is_over_time() and not self.under_way:
+            return self._ending(Finish(status="TIMED_OUT", error=_TIMED_OUT))
+        return None
+
+    def _ending(self, finish: Finish) -> Finish:
+        self.drop_asked()
+        self._take(close_open_steps(self.state, now=self.clock()))
+        return finish
+
+    def _end(self, finish: Finish) -> None:
+        if self.finish is None:
+            self.finish = self._ending(finish)

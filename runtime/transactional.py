@@ -1,0 +1,241 @@
+"""Writes of our own that steps ask for, made inside the commit that records the step.
+
+An act is a function ``(connection, place, arguments) -> output``; ``ACTS`` names them. The output of
+every task act is ``{"task_id", "title", "status", "assignee", "due_at", "priority"}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from leadsend.lib.errors import ConfigurationError, LeadSendError, PermanentError
+from leadsend.lib.ids import uuid7
+from leadsend.lib.input_guard import clean_text
+from leadsend.lib.postgres import Connection
+from registry.sdk.action import Apply
+
+_PRIORITIES: Final = frozenset({"low", "normal", "high"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The step that writes. ``effect_key`` is the same for every attempt."""
+
+    project_id: UUID
+    workflow_id: UUID
+    execution_id: UUID
+    step_id: str
+    business_key: str
+    effect_key: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Assignee:
+    user_id: UUID | None = None
+    team_id: UUID | None = None
+
+
+def make(connection: Connection, place: Place, write: Apply) -> Any:
+    """Make the write in a savepoint and return its output.
+
+    Raises ConfigurationError or PermanentError; the transaction around it stays usable then.
+    """
+    act = ACTS.get(write.act)
+    if act is None:
+        raise ConfigurationError(f"There is no write {write.act!r} here.", code="act_unknown")
+    try:
+        with connection.transaction():
+            return act(connection, place, write.arguments)
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        raise PermanentError(f"The database refused it: {_first_line(error)}") from error
+
+
+def _create(connection: Connection, place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
+    assignee = _find_assignee(connection, place.project_id, given.get("assignee"))
+    values = {
+        "id": uuid7(),
+        "project": place.project_id,
+        "title": clean_text(str(given.get("title") or "Follow up"))[:300],
+        "description": clean_text(str(given.get("description") or "")),
+        "priority": _priority(given.get("priority")),
+        "user": assignee.user_id,
+        "team": assignee.team_id,
+        "due_at": _moment(given.get("due_at")),
+        "workflow": place.workflow_id,
+        "execution": place.execution_id,
+        "step": place.step_id,
+        "business_key": place.business_key,
+        "effect_key": place.effect_key,
+    }
+    row = connection.execute(_INSERT, values).fetchone()
+    if row is not None:
+        return _output(connection, row[0], place.project_id)
+    # This step made its task before: an answer that was lost. The task stays as it is.
+    known = connection.execute("SELECT id FROM tasks WHERE effect_key = %s", [place.effect_key])
+    return _output(connection, known.fetchall()[0][0], place.project_id)
+
+
+def _update(connection: Connection, place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
+    task_id = _task_id(connection, place, given)
+    changes = dict(given.get("changes") or {})
+    if "assignee" in changes:
+        _assign(connection, place, task_id, changes.pop("assignee"))
+    if "priority" in changes:
+        changes["priority"] = _priority(changes["priority"])
+    if "due_at" in changes:
+        changes["due_at"] = _moment(changes["due_at"])
+    values = {name: changes.get(name) for name in ("title", "description", "priority", "due_at")}
+    texts = {name: clean_text(value) for name, value in values.items() if isinstance(value, str)}
+    connection.execute(_CHANGE, {**values, **texts, "id": task_id})
+    return _output(connection, task_id, place.project_id)
+
+
+def _complete(connection: Connection, place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
+    task_id = _task_id(connection, place, given)
+    answer = given.get("answer")
+    values = {"id": task_id, "answer": None if answer is None else Jsonb(answer)}
+    connection.execute(_COMPLETE, values)
+    found = _output(connection, task_id, place.project_id)
+    if found["status"] == "CANCELLED":
+        raise PermanentError("The task was cancelled, so it cannot be completed.")
+    return found
+
+
+def _reassign(connection: Connection, place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
+    task_id = _task_id(connection, place, given)
+    _assign(connection, place, task_id, given.get("assignee"))
+    return _output(connection, task_id, place.project_id)
+
+
+Act = Callable[[Connection, Place, Mapping[str, Any]], Any]
+ACTS: Final[Mapping[str, Act]] = {
+    "task.create": _create,
+    "task.update": _update,
+    "task.complete": _complete,
+    "task.reassign": _reassign,
+}
+
+
+def _find_assignee(connection: Connection, project_id: UUID, name: Any) -> _Assignee:
+    wanted = str(name or "").strip()
+    if not wanted:
+        return _Assignee()
+    if "@" in wanted:
+        row = connection.execute(_MEMBER, [wanted.lower(), project_id]).fetchone()
+        if row is not None:
+            return _Assignee(user_id=row[0])
+        raise ConfigurationError(
+            f"{wanted} is no member of this project: invite them, or choose somebody else.",
+            code="assignee_unknown",
+        )
+    row = connection.execute(_TEAM, [wanted, project_id]).fetchone()
+    if row is not None:
+        return _Assignee(team_id=row[0])
+    raise ConfigurationError(
+        f"There is no team {wanted!r} in this project: make it, or choose another.",
+        code="assignee_unknown",
+    )
+
+
+def _assign(connection: Connection, place: Place, task_id: UUID, name: Any) -> None:
+    assignee = _find_assignee(connection, place.project_id, name)
+    connection.execute(_ASSIGN, [assignee.user_id, assignee.team_id, task_id])
+
+
+def _task_id(connection: Connection, place: Place, given: Mapping[str, Any]) -> UUID:
+    """Return the id of the named task, which is locked now. Raises ConfigurationError."""
+    missing = ConfigurationError(
+        "There is no such task in this project: take it from the step that made it.",
+        code="task_unknown",
+    )
+    try:
+        wanted = UUID(str(given.get("task_id") or ""))
+    except ValueError as error:
+        raise missing from error
+    row = connection.execute(_FIND, [wanted, place.project_id]).fetchone()
+    if row is None:
+        raise missing
+    return wanted
+
+
+def _output(connection: Connection, task_id: UUID, project_id: UUID) -> dict[str, Any]:
+    row = connection.execute(_OUTPUT, [task_id, project_id]).fetchall()[0]
+    title, status, assignee, due_at, priority = row
+    return {
+        "task_id": str(task_id),
+        "title": title,
+        "status": status,
+        "assignee": assignee,
+        "due_at": due_at.isoformat() if due_at else None,
+        "priority": priority,
+    }
+
+
+def _priority(given: Any) -> str:
+    priority = str(given or "normal")
+    if priority not in _PRIORITIES:
+        raise ConfigurationError(f"The priority {priority[:40]!r} is none of low, normal, high.")
+    return priority
+
+
+def _moment(given: Any) -> datetime | None:
+    if not given:
+        return None
+    try:
+        return datetime.fromisoformat(str(given))
+    except ValueError as error:
+        raise PermanentError(f"Due holds {str(given)[:40]!r}, which is no date.") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def as_failure(error: Exception) -> LeadSendError:
+    """Return what a write that failed in an unforeseen way is recorded as."""
+    return PermanentError(
+        f"The write failed in a way its author did not foresee: {error!r}"[:500], code="unexpected"
+    )
+
+
+_INSERT: Final = """
+INSERT INTO tasks (id, project_id, title, description, status, priority, assignee_id, team_id,
+  due_at, workflow_id, execution_id, step_id, business_key, effect_key, created_at, updated_at)
+VALUES (%(id)s, %(project)s, %(title)s, %(description)s, 'PENDING', %(priority)s, %(user)s,
+  %(team)s, %(due_at)s, %(workflow)s, %(execution)s, %(step)s, %(business_key)s, %(effect_key)s,
+  statement_timestamp(), statement_timestamp())
+ON CONFLICT (effect_key) DO NOTHING RETURNING id
+"""
+_CHANGE: Final = """
+UPDATE tasks SET title = coalesce(%(title)s, title),
+  description = coalesce(%(description)s, description),
+  priority = coalesce(%(priority)s, priority), due_at = coalesce(%(due_at)s, due_at),
+  updated_at = statement_timestamp()
+WHERE id = %(id)s
+"""
+_COMPLETE: Final = """
+UPDATE tasks SET status = 'DONE', answer = %(answer)s, completed_at = statement_timestamp(),
+  updated_at = statement_timestamp()
+WHERE id = %(id)s AND status = 'PENDING'
+"""
+_ASSIGN: Final = """
+UPDATE tasks SET assignee_id = %s, team_id = %s, updated_at = statement_timestamp() WHERE id = %s
+"""
+_FIND: Final = "SELECT id FROM tasks WHERE id = %s AND project_id = %s FOR UPDATE"
+_MEMBER: Final = """
+SELECT u.id FROM access_user u JOIN membership m ON m.user_id = u.id
+ WHERE u.email = %s AND m.project_id = %s AND u.is_active
+"""
+_TEAM: Final = "SELECT id FROM team WHERE key = %s AND project_id = %s"
+_OUTPUT: Final = """
+SELECT t.title, t.status, coalesce(u.email, team.key), t.due_at, t.priority
+  FROM tasks t LEFT JOIN access_user u ON u.id = t.assignee_id LEFT JOIN team ON team.id = t.team_id
+ WHERE t.id = %s AND t.project_id = %s
+"""
