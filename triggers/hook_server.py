@@ -1,0 +1,126 @@
+"""The hook path for ASGI: ahead of Django's handler, with one group commit for the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from leadsend.lib import clock
+from leadsend.lib.errors import LeadSendError
+from triggers import hooks
+from triggers.events import Accepted, NewEvent
+from triggers.group_commit import GroupCommit
+from triggers.hooks import HookAnswer, HookRequest
+
+PREFIX = "/hooks/"
+BODY_TIMEOUT_S = 30
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_commits: WeakKeyDictionary[asyncio.AbstractEventLoop, GroupCommit] = WeakKeyDictionary()
+
+
+class SlowBodyError(LeadSendError):
+    """The body did not arrive within the time limit."""
+
+    code = "body_timeout"
+    http_status = 408
+
+
+class ClientLeft(Exception):
+    """The client went away before its body was complete."""
+
+
+async def serve_hook(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request below ``/hooks/``; what is answered 2xx is committed."""
+    try:
+        reply = await _reply(scope, receive)
+    except ClientLeft:
+        return
+    except LeadSendError as error:
+        reply = hooks.refusal(error)
+    await _send(reply, send)
+
+
+async def accept(event: NewEvent) -> Accepted:
+    """Store an event in the next group commit of this event loop. Raises as GroupCommit does."""
+    loop = asyncio.get_running_loop()
+    commit = _commits.get(loop)
+    if commit is None:
+        commit = _commits[loop] = GroupCommit()
+    return await commit.accept(event)
+
+
+async def close() -> None:
+    """Finish what was handed in and close this event loop's connections."""
+    commit = _commits.pop(asyncio.get_running_loop(), None)
+    if commit is not None:
+        await commit.close()
+
+
+async def _reply(scope: Scope, receive: Receive) -> HookAnswer:
+    request = _request(scope)
+    endpoint = await hooks.find(request.token)
+    reader = hooks.check_head(endpoint, request)
+    body = await _body(receive)
+    event = hooks.event_of(endpoint, request, body, reader=reader, now=clock.now())
+    return hooks.answer(await accept(event))
+
+
+def _request(scope: Scope) -> HookRequest:
+    client = scope.get("client") or ("",)
+    return HookRequest(
+        token=scope["path"].removeprefix(PREFIX).rstrip("/"),
+        method=scope["method"],
+        headers=_headers(scope["headers"]),
+        query=scope.get("query_string", b"").decode("latin-1"),
+        ip=str(client[0]),
+    )
+
+
+def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
+
+
+async def _body(receive: Receive) -> bytes:
+    """Return the whole body, counted while it arrives: chunked ones declare no length."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await _all_parts(receive)
+    except TimeoutError as error:
+        raise SlowBodyError(
+            f"The body did not arrive within {BODY_TIMEOUT_S} seconds: send it again."
+        ) from error
+
+
+async def _all_parts(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        part = message.get("body", b"")
+        size += len(part)
+        hooks.check_size(size)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _send(reply: HookAnswer, send: Send) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(reply.body)).encode()),
+        (b"x-content-type-options", b"nosniff"),
+        *((name.encode(), value.encode()) for name, value in reply.headers),
+    ]
+    if reply.status in {408, 413}:
+        # The rest of the body is not read, so the connection cannot be used again.
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -1,0 +1,201 @@
+"""The hook path without a framework: from a request's parts to an event, and to an answer.
+
+Used in this order: ``endpoint_of`` or ``find`` → ``check_head`` (before the body is read) →
+``event_of`` → the inbox → ``answer``; ``refusal`` turns what any of them raises into an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+
+from leadsend.lib.errors import (
+    InputTooLarge,
+    LeadSendError,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
+from leadsend.lib.input_guard import MAX_BYTES, clean_text
+from triggers import bodies, endpoints, signatures
+from triggers.endpoints import Endpoint
+from triggers.events import Accepted, NewEvent
+from triggers.models import AuthMode
+
+LONGEST_TOKEN = 64
+UNKNOWN = "There is no webhook at this address, or it is switched off."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRequest:
+    """A request but for its body. ``headers`` have lower-case names, of equal ones the last."""
+
+    token: str
+    method: str
+    headers: Mapping[str, str]
+    query: str
+    ip: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookAnswer:
+    """What is sent back: a JSON body under a status."""
+
+    status: int
+    body: bytes
+    headers: Sequence[tuple[str, str]] = field(default=())
+
+
+class MethodRefusedError(LeadSendError):
+    """The endpoint does not accept this kind of request."""
+
+    code = "method_not_allowed"
+    http_status = 405
+
+    def __init__(self, message: str, *, allowed: frozenset[str]) -> None:
+        super().__init__(message)
+        self.allowed = ", ".join(sorted(allowed))
+
+
+def endpoint_of(token: str) -> Endpoint:
+    """Return the endpoint of a token; may query. Raises NotFound, Unavailable."""
+    remembered = endpoints.kept(token)
+    return _known(remembered.endpoint if remembered else _load(token))
+
+
+async def find(token: str) -> Endpoint:
+    """Do the same from an event loop: a query runs in a thread."""
+    remembered = endpoints.kept(token)
+    if remembered is not None:
+        return _known(remembered.endpoint)
+    return _known(await sync_to_async(_load_in_thread, thread_sensitive=False)(token))
+
+
+def check_head(endpoint: Endpoint, request: HookRequest) -> bodies.Reader:
+    """Refuse what can be refused before the body is read; return what will read it.
+
+    Raises MethodRefusedError, InputTooLarge, UnsupportedContentType.
+    """
+    if request.method not in endpoint.methods:
+        raise MethodRefusedError(
+            f"This webhook does not accept {clean_text(request.method[:20])}.",
+            allowed=endpoint.methods,
+        )
+    check_size(_declared_length(request.headers))
+    return bodies.reader_for(request.headers.get("content-type", ""))
+
+
+def check_size(size_bytes: int) -> None:
+    """Raise InputTooLarge above 10 MiB; called for what is declared and for what has arrived."""
+    if size_bytes > MAX_BYTES:
+        raise InputTooLarge(
+            f"The body is larger than {MAX_BYTES} bytes, the most that is accepted."
+        )
+
+
+def event_of(
+    endpoint: Endpoint, request: HookRequest, body: bytes, *, reader: bodies.Reader, now: datetime
+) -> NewEvent:
+    """Return the event that a request stands for, once its sender has proven itself.
+
+    Raises SignatureRefused before the body is parsed, UnreadableInput after.
+    """
+    signatures.verify(
+        mode=endpoint.auth_mode,
+        cfg=endpoint.auth_cfg,
+        secrets_now=endpoint.secrets_at(now),
+        headers=request.headers,
+        body=body,
+        now=now,
+    )
+    data = bodies.read(reader, body, request.headers.get("content-type", ""))
+    return NewEvent(
+        project_id=endpoint.project_id,
+        trigger_key=endpoint.trigger_key,
+        trigger_type="webhook",
+        source=f"webhook:{endpoint.id}",
+        data=data,
+        request=_root(endpoint, request),
+        dedupe_key=_event_key(endpoint, request, data),
+    )
+
+
+def answer(accepted: Accepted) -> HookAnswer:
+    """Return 202 for an event that was stored now, 200 with the first answer for a repeated one."""
+    status = 200 if accepted.is_repeat else 202
+    return HookAnswer(status=status, body=orjson.dumps(dict(accepted.answer)))
+
+
+def refusal(error: LeadSendError) -> HookAnswer:
+    """Return the error in the one envelope, with Retry-After or Allow where they belong."""
+    headers: list[tuple[str, str]] = []
+    if isinstance(error, Unavailable | TooManyRequests):
+        headers.append(("retry-after", str(error.retry_after_s)))
+    if isinstance(error, MethodRefusedError):
+        headers.append(("allow", error.allowed))
+    envelope = {
+        "code": error.code,
+        "message": error.message,
+        "problems": [problem.as_json() for problem in error.problems],
+    }
+    return HookAnswer(status=error.http_status, body=orjson.dumps(envelope), headers=headers)
+
+
+def _load(token: str) -> Endpoint | None:
+    # What cannot be a token is not asked for; NUL would be refused by PostgreSQL.
+    if not token.isascii() or not token.isprintable() or len(token) > LONGEST_TOKEN:
+        return None
+    return endpoints.load(token)
+
+
+def _load_in_thread(token: str) -> Endpoint | None:
+    try:
+        return _load(token)
+    finally:
+        # No request of Django's ends here, so nobody else gives the connection back.
+        close_old_connections()
+
+
+def _known(endpoint: Endpoint | None) -> Endpoint:
+    if endpoint is None:
+        raise NotFound(UNKNOWN)
+    return endpoint
+
+
+def _declared_length(headers: Mapping[str, str]) -> int:
+    declared = headers.get("content-length", "")
+    return int(declared[:20]) if declared.isascii() and declared.isdigit() else 0
+
+
+def _root(endpoint: Endpoint, request: HookRequest) -> dict[str, Any]:
+    """Return the root ``request`` of expressions, without what proves the sender."""
+    hidden = signatures.proof_headers(endpoint.auth_mode, endpoint.auth_cfg)
+    headers = {
+        clean_text(name): clean_text(value)
+        for name, value in request.headers.items()
+        if name not in hidden
+    }
+    return {
+        "method": request.method,
+        "headers": headers,
+        "query": bodies.fields_of(request.query),
+        "ip": request.ip,
+    }
+
+
+def _event_key(endpoint: Endpoint, request: HookRequest, data: Mapping[str, Any]) -> str | None:
+    kind, _, where = endpoint.event_key_template.partition(":")
+    if kind == "body":
+        return bodies.value_at(data, where) or None
+    if endpoint.auth_mode == AuthMode.STANDARD_WEBHOOKS:
+        # The only header that is signed: any other could be changed to play the request again.
+        return request.headers.get("webhook-id")
+    if kind == "header":
+        return request.headers.get(where.lower()) or None
+    return request.headers.get("webhook-id") or request.headers.get("idempotency-key") or None

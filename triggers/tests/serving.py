@@ -1,0 +1,65 @@
+"""Plays requests against the ASGI application without a server in between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+from asgiref.testing import ApplicationCommunicator
+
+from triggers import hook_server
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: dict
+    body: object
+
+
+def ask_all(requests):
+    """Send requests at the same time to the real application; return the replies in order."""
+    return asyncio.run(_ask_all(requests))
+
+
+def ask(path, *, method="POST", body=b"", headers=None, query=b"", parts=None):
+    """Send one request; ``parts`` are sent as a chunked body, without a length."""
+    return ask_all([(path, method, body, headers or {}, query, parts)])[0]
+
+
+async def _ask_all(requests):
+    # Imported here, because the module sets Django up when it is the first one.
+    from leadsend.asgi import application  # noqa: PLC0415
+
+    try:
+        return await asyncio.gather(*(_ask(application, *request) for request in requests))
+    finally:
+        await hook_server.close()
+
+
+async def _ask(application, path, method, body, headers, query, parts):
+    given = {"content-type": "application/json", **headers}
+    if parts is None:
+        given.setdefault("content-length", str(len(body)))
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": query,
+        "client": ("192.0.2.7", 5000),
+        "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in given.items()],
+    }
+    talk = ApplicationCommunicator(application, scope)
+    chunks = parts if parts is not None else [body]
+    for number, chunk in enumerate(chunks, start=1):
+        await talk.send_input(
+            {"type": "http.request", "body": chunk, "more_body": number < len(chunks)}
+        )
+    start = await talk.receive_output(20)
+    end = await talk.receive_output(20)
+    await talk.wait()
+    answer = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Reply(start["status"], answer, json.loads(end["body"]))

@@ -1,0 +1,51 @@
+"""The hook path as a Django view, for servers that are not ASGI."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from leadsend.lib import clock
+from leadsend.lib.errors import LeadSendError, UnreadableInput
+from leadsend.lib.input_guard import MAX_BYTES
+from triggers import hooks, inbox
+from triggers.hooks import HookAnswer, HookRequest
+
+
+@csrf_exempt  # the sender proves itself by the endpoint's own check
+def receive_hook(request: HttpRequest, token: str) -> HttpResponse:
+    """Answer a webhook; what is answered 2xx is committed."""
+    try:
+        reply = _reply(request, token)
+    except LeadSendError as error:
+        reply = hooks.refusal(error)
+    response = HttpResponse(reply.body, status=reply.status, content_type="application/json")
+    for name, value in reply.headers:
+        response[name] = value
+    return response
+
+
+def _reply(request: HttpRequest, token: str) -> HookAnswer:
+    asked = HookRequest(
+        token=token,
+        method=request.method or "",
+        headers={name.lower(): value for name, value in request.headers.items()},
+        query=request.META.get("QUERY_STRING", ""),
+        ip=request.META.get("REMOTE_ADDR", ""),
+    )
+    endpoint = hooks.endpoint_of(token)
+    reader = hooks.check_head(endpoint, asked)
+    body = _body(request)
+    event = hooks.event_of(endpoint, asked, body, reader=reader, now=clock.now())
+    return hooks.answer(inbox.accept([event])[0])
+
+
+def _body(request: HttpRequest) -> bytes:
+    """Read at most one byte more than is accepted: Django's own limit answers 400."""
+    try:
+        body = request.read(MAX_BYTES + 1)
+    except UnreadablePostError as error:
+        raise UnreadableInput("The body broke off.") from error
+    hooks.check_size(len(body))
+    return body
