@@ -107,20 +107,21 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASE_URL = env.database_url()
 # LISTEN needs a connection past pgbouncer; without one in between it is the same database.
 POSTGRES_DIRECT_URL = env.text("POSTGRES_DIRECT_URL", DATABASE_URL)
-DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+_DATABASE: dict[str, Any] = {**dj_database_url.parse(DATABASE_URL)}
 # Under ASGI every request runs in a thread of its own: only a pool lets connections be used again.
 # No prepared statements, so that pgbouncer may stand in front.
-DATABASES["default"].update(
+_DATABASE.update(
     CONN_MAX_AGE=0,
     CONN_HEALTH_CHECKS=True,
     DISABLE_SERVER_SIDE_CURSORS=True,
     OPTIONS={
-        **DATABASES["default"].get("OPTIONS", {}),
+        **_DATABASE.get("OPTIONS", {}),
         "pool": {"min_size": 0, "max_size": env.number("LEADSEND_DB_POOL", 12), "timeout": 10},
         "prepare_threshold": None,
         "connect_timeout": 5,
     },
 )
+DATABASES = {"default": _DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "access.User"
 
