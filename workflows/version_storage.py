@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from botocore.exceptions import (  # type: ignore[import-untyped]  # ships no types
+from botocore.exceptions import (
     BotoCoreError,
     ClientError,
 )

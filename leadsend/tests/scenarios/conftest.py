@@ -41,7 +41,9 @@ class World:
 
 
 @pytest.fixture(scope="module", params=["redis", "postgres"])
-def world(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[World]:
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
     directory: Path = tmp_path_factory.mktemp("stack")
     s3 = ThreadedMotoServer(ip_address="127.0.0.1", port=find_free(), verbose=False)
     s3.start()
