@@ -120,18 +120,20 @@ def seed() -> dict[str, str]:
     kept = _Keepsake(settings.STATE_DIR / "demo.json")
     owner, project = _owner(kept)
     _people(project, owner)
-    _leads(project)
+    _leads()
     welcome = _published(project, owner, WELCOME)
     failing = _published(project, owner, FAILING)
     _events(welcome, [LEADS[0], LEADS[2]])
     _events(failing, [LEADS[1]])
     play_to_the_end()
-    finished = Execution.objects.filter(workflow=welcome, status="SUCCESS").order_by("id").first()
+    runs = Execution.objects.filter(workflow=welcome).order_by("id")
+    # Without an answer of the mail server the run is not finished yet, but it is there.
+    shown = runs.filter(status="SUCCESS").first() or runs.first()
     return {
         "UX_USER": owner.email,
         "UX_PASSWORD": kept.values["password"],
         "UX_WF": str(welcome.pk),
-        "UX_RUN": str(finished.pk) if finished else "",
+        "UX_RUN": str(shown.pk) if shown else "",
         "API_TOKEN": _token(kept, project, owner),
     }
 
@@ -172,7 +174,9 @@ def _owner(kept: _Keepsake) -> tuple[User, Project]:
 
 
 def _people(project: Project, owner: User) -> None:
-    team = Team.objects.get(project=project, key=people.SALES_TEAM)
+    team, _ = Team.objects.get_or_create(
+        project=project, key=people.SALES_TEAM, defaults={"name": "Sales"}
+    )
     for email, (name, role) in PEOPLE.items():
         user = User.objects.filter(email=email).first() or User.objects.create_user(
             email, name=name
@@ -187,8 +191,8 @@ def _membership(project: Project, user: User, role: str, *, actor: User) -> None
         people.add_member(project=project, user=user, role=role, actor=actor)
 
 
-def _leads(project: Project) -> None:
-    db_changes.create_lead_sources(connection)
+def _leads() -> None:
+    db_changes.create_lead_sources()
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM lead_sources")
         if cursor.fetchone()[0]:
@@ -210,6 +214,9 @@ def _published(project: Project, owner: User, document: dict[str, Any]) -> Workf
 
 
 def _events(workflow: Workflow, leads: list[tuple[str, str, str, int]]) -> None:
+    """Let leads arrive; the key of each keeps it from arriving twice."""
+    if Execution.objects.filter(workflow=workflow).exists():
+        return
     endpoint = WebhookEndpoint.objects.get(workflow=workflow)
     inbox.accept(
         [
