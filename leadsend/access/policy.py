@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 
-from leadsend.access.models import ApiToken, Role, User
+from leadsend.access.models import ApiToken, ProjectQuerySet, Role, User
 from leadsend.lib.errors import NotAllowed, NotFound
 
 PUBLIC = "public"
@@ -93,6 +93,15 @@ def projects_where(user: User, permission: str) -> list[UUID]:
     return [project for project in user.roles if may(user, permission, project)]
 
 
+def rows_where(rows: ProjectQuerySet, user: Someone, permission: str) -> ProjectQuerySet:
+    """Keep the rows of projects in which the user has the permission: for lists not for viewers."""
+    if not isinstance(user, User):
+        return rows.none()
+    if user.sees_all:
+        return rows
+    return rows.visible_to(user).filter(project_id__in=projects_where(user, permission))
+
+
 def require(user: Someone, permission: str, project_id: UUID) -> None:
     """Raise NotAllowed when the user lacks the permission, NotFound when they see nothing at all."""
     if may(user, permission, project_id):
@@ -112,6 +121,15 @@ def in_scope(user: Someone, permission: str) -> bool:
 def is_of_project(permission: str) -> bool:
     """Tell whether a permission is held in a project, through a role."""
     return PERMISSIONS[permission] in _RANK
+
+
+def may_give(user: User, scopes: Iterable[str]) -> bool:
+    """Tell whether a token that the user came with covers all that these scopes let through."""
+    return user.token is None or all(
+        _covered(user.token.scopes, permission)
+        for permission in PERMISSIONS
+        if is_of_project(permission) and _covered(list(scopes), permission)
+    )
 
 
 def scope_problem(scopes: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from django.db import transaction
 from leadsend.access import audit, policy
 from leadsend.access.models import ApiToken, Project, User
 from leadsend.lib import clock
-from leadsend.lib.errors import InvalidInput, Problem
+from leadsend.lib.errors import InvalidInput, NotAllowed, Problem
 
 PREFIX = "lsk_"
 _SHOWN = 12
@@ -31,9 +31,12 @@ def create_token(
     """Return the new row and the token itself, which is never shown again.
 
     ``days`` is how long it lives; None: until it is revoked. ``actor`` is who made it, the user
-    themselves without it. Raises InvalidInput for unknown scopes or days.
+    themselves without it. Raises InvalidInput for unknown scopes or days, NotAllowed when the actor
+    came with a token that lets less through.
     """
     _check(scopes, days)
+    if isinstance(actor, User) and not policy.may_give(actor, scopes):
+        raise NotAllowed("A token cannot make one that may more than it does itself.")
     token = PREFIX + secrets.token_urlsafe(32)
     row = ApiToken(
         project=project,
