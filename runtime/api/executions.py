@@ -1,0 +1,133 @@
+"""``/api/v1/executions/``: runs, their steps, and what people ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from leadsend.lib.api import ProjectViewSet
+from leadsend.lib.errors import NotFound
+from runtime import executions
+from runtime.api import serializers as taken
+from runtime.api import shapes
+from runtime.api.filters import ExecutionFilter
+from runtime.api.replaying import replay_hook
+from runtime.models import Execution, ExecutionQuerySet, StepExecution
+
+
+class ExecutionViewSet(ProjectViewSet):
+    """Runs of the projects one is a member of."""
+
+    serializer_class = taken.ExecutionSerializer
+    filterset_class = ExecutionFilter
+    order_fields = ("id", "created_at")
+    policy: ClassVar[Mapping[str, str]] = {
+        "list": "execution.read",
+        "retrieve": "execution.read",
+        "steps": "execution.read",
+        "cancel": "execution.operate",
+        "pause": "execution.operate",
+        "resume": "execution.operate",
+        "retry": "execution.operate",
+        "decide": "execution.operate",
+        "replay": "event.replay",
+    }
+
+    def get_queryset(self) -> ExecutionQuerySet:
+        """Return the runs that the user may see."""
+        visible: ExecutionQuerySet = Execution.objects.visible_to(self.user)
+        return visible
+
+    def list(self, request: Request) -> Response:
+        """List runs, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([shapes.execution(row) for row in page or ()])
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Show a run."""
+        return Response(shapes.execution(self._run()))
+
+    @extend_schema(responses=taken.StepRunsSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def steps(self, request: Request, pk: str) -> Response:
+        """Show all attempts of the run's steps, in the order in which they began."""
+        run = self._run()
+        rows = list(StepExecution.objects.of_execution(run.pk))
+        rows.sort(key=lambda row: (row.started_at or row.created_at, row.attempt, row.step_id))
+        return Response({"results": [shapes.step(row, run) for row in rows], "next": None})
+
+    @extend_schema(request=taken.NothingSerializer, responses=taken.ExecutionSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """End the run; while a step is under way, as soon as that has answered."""
+        run = self._run()
+        self.read(taken.NothingSerializer)
+        return Response(shapes.execution(executions.cancel(run, user=self.user)))
+
+    @extend_schema(request=taken.NothingSerializer, responses=taken.ExecutionSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Keep the run from going on until it is resumed."""
+        run = self._run()
+        self.read(taken.NothingSerializer)
+        return Response(shapes.execution(executions.pause(run, user=self.user)))
+
+    @extend_schema(request=taken.NothingSerializer, responses=taken.ExecutionSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Let a paused run go on."""
+        run = self._run()
+        self.read(taken.NothingSerializer)
+        return Response(shapes.execution(executions.resume(run, user=self.user)))
+
+    @extend_schema(request=taken.RetrySerializer, responses={201: taken.ExecutionSerializer})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Start a new run that takes over the results before a step, and show the new one."""
+        run = self._run()
+        fields = self.read(taken.RetrySerializer)
+        begun = executions.retry(
+            run, user=self.user, from_step=fields.get("from_step"), version=fields["version"]
+        )
+        return Response(shapes.execution(begun), status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=taken.DecisionSerializer, responses=taken.StepRunSerializer)
+    @action(detail=True, methods=["post"])
+    def decide(self, request: Request, pk: str) -> Response:
+        """Say what became of a step that may have happened."""
+        run = self._run()
+        fields = self.read(taken.DecisionSerializer)
+        row = executions.decide_uncertain(
+            _latest(run, fields), fields["decision"], fields["reason"], self.user
+        )
+        return Response(shapes.step(row, run))
+
+    @extend_schema(request=taken.NothingSerializer, responses={202: taken.ReplaySerializer})
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: str) -> Response:
+        """Run the event that started this run anew."""
+        run = self._run()
+        self.read(taken.NothingSerializer)
+        number = replay_hook(run, user=self.user)
+        body = {"trigger_event_id": run.trigger_event_id, "replay": number}
+        return Response(body, status=status.HTTP_202_ACCEPTED)
+
+    def _run(self) -> Execution:
+        run: Execution = self.get_object()
+        return run
+
+
+def _latest(run: Execution, fields: Mapping[str, Any]) -> StepExecution:
+    rows = StepExecution.objects.of_execution(run.pk).filter(
+        step_id=fields["step_id"], item=fields.get("item")
+    )
+    row: StepExecution | None = rows.order_by("-again", "-attempt").first()
+    if row is None:
+        raise NotFound(f"The run has no step {fields['step_id']!r} that began.")
+    return row

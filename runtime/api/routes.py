@@ -1,0 +1,11 @@
+"""The resources of this app, for the router of the REST root: ``(path, viewset, basename)``."""
+
+from __future__ import annotations
+
+from runtime.api.executions import ExecutionViewSet
+from runtime.api.tasks import TaskViewSet
+
+ROUTES = (
+    ("executions", ExecutionViewSet, "execution"),
+    ("tasks", TaskViewSet, "task"),
+)
