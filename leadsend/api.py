@@ -58,6 +58,7 @@ class SchemaView(PolicyView, SpectacularAPIView):
 class DocsView(PolicyView, SpectacularSwaggerSplitView):
     """The viewer of the document, served by LeadSend itself: no inline script, no other host."""
 
+    template_name = "api/docs.html"
     policy: ClassVar[Mapping[str, str]] = {"get": "public"}
     permission_classes = PolicyView.permission_classes
 

@@ -28,13 +28,13 @@ class ByPolicy(BasePermission):
             return request.user.is_authenticated and not _answers(view, request)
         if permission == policy.PUBLIC:
             return True
-        if not policy.in_scope(request.user, permission):  # type: ignore[arg-type]  # our user
+        if not policy.in_scope(request.user, permission):
             return False
         has_row = bool(view.kwargs)
         view.must_ask = policy.is_of_project(permission) and (  # type: ignore[attr-defined]
             has_row or request.method not in SAFE_METHODS
         )
-        return has_row or policy.may_somewhere(request.user, permission)  # type: ignore[arg-type]
+        return has_row or policy.may_somewhere(request.user, permission)
 
     def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
         """Tell whether the user may do this with a row. Raises Http404 when they may not see it."""
@@ -42,11 +42,11 @@ class ByPolicy(BasePermission):
         if permission is None:
             return False
         project = getattr(obj, "project_id", None)
-        if policy.may(request.user, permission, project):  # type: ignore[arg-type]
+        if policy.may(request.user, permission, project):
             return True
         if project is not None:
             try:
-                policy.require(request.user, permission, project)  # type: ignore[arg-type]
+                policy.require(request.user, permission, project)
             except NotFound as error:
                 raise Http404 from error
         return False

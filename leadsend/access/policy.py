@@ -113,7 +113,7 @@ def require(user: Someone, permission: str, project_id: UUID) -> None:
 
 def in_scope(user: Someone, permission: str) -> bool:
     """Tell whether an active user is signed in, and their token, if any, is for this permission."""
-    if not (isinstance(user, User) and user.is_authenticated and user.is_active):
+    if not (isinstance(user, User) and user.is_active):
         return False
     return user.token is None or _covered(user.token.scopes, permission)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.core import exceptions as core
@@ -76,8 +76,9 @@ def _headers(error: rest.APIException) -> dict[str, str]:
     headers = {}
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = str(error.auth_header)  # type: ignore[attr-defined]  # set by the view
-    if isinstance(error, rest.Throttled) and error.wait:
-        headers["Retry-After"] = str(int(error.wait) + 1)
+    wait = getattr(error, "wait", None)
+    if wait:
+        headers["Retry-After"] = str(int(wait) + 1)
     return headers
 
 
@@ -114,7 +115,7 @@ def _invalid(error: Exception) -> LeadSendError:
     return errors.InvalidInput(" ".join(messages) if messages else "The input cannot be accepted.")
 
 
-_TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Any], ...] = (
+_TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Callable[[Any], LeadSendError]], ...] = (
     ((Http404, core.ObjectDoesNotExist), lambda error: errors.NotFound("There is no such object.")),
     ((core.PermissionDenied,), lambda error: errors.NotAllowed("You may not do this here.")),
     (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -33,9 +33,9 @@ class KeysetPagination(BasePagination):
     """
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self, queryset: Any, request: Request, view: APIView | None = None
     ) -> list[Any]:
-        """Return the rows of the page; one query. Raises InvalidInput for bad parameters."""
+        """Return the rows of the page of a queryset; one query. Raises InvalidInput (parameters)."""
         limit = _limit(request)
         order = _order(request, view)
         name, descending = order.lstrip("-"), order.startswith("-")

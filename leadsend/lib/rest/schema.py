@@ -82,6 +82,4 @@ def _path_parameter(name: str) -> dict[str, Any]:
         schema["format"] = "uuid"
     elif name in {"number", "other"}:
         schema = {"type": "integer", "minimum": 0}
-    return build_parameter_type(  # type: ignore[no-any-return]  # no types
-        name=name, location=OpenApiParameter.PATH, schema=schema
-    )
+    return build_parameter_type(name=name, location=OpenApiParameter.PATH, schema=schema)
