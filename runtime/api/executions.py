@@ -17,7 +17,7 @@ from runtime import executions
 from runtime.api import serializers as taken
 from runtime.api import shapes
 from runtime.api.filters import ExecutionFilter
-from runtime.api.replaying import replay_hook
+from runtime.api.replaying import replay as replay_hook
 from runtime.models import Execution, ExecutionQuerySet, StepExecution
 
 

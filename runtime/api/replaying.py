@@ -33,4 +33,4 @@ class ReplayHook:
         return self._replay(execution, user=user)
 
 
-replay_hook = ReplayHook()
+replay = ReplayHook()

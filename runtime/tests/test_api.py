@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 
 from leadsend.access.models import AuditEntry, Project, Role, Team
 from leadsend.lib import clock, ids
-from runtime.api.replaying import replay_hook
+from runtime.api.replaying import replay as replay_hook
 from runtime.models import Execution, StepExecution, Task
 from runtime.tests.conftest import member
 
@@ -203,7 +203,7 @@ def test_a_person_decides_about_an_uncertain_step(client, make):
     assert without_reason.status_code == 400
 
 
-def test_replay_asks_whoever_knows_events(client, make, ana):
+def test_replay_asks_whoever_knows_events(client, make, ana, monkeypatch):
     run = make("SUCCESS", trigger_event_id=ids.uuid7())
     asked = []
 
@@ -211,11 +211,10 @@ def test_replay_asks_whoever_knows_events(client, make, ana):
         asked.append((execution.pk, user))
         return 3
 
-    replay_hook.connect(None)
+    monkeypatch.setattr(replay_hook, "_replay", None)
     assert post(client, f"{RUNS}{run.pk}/replay/").status_code == 503
     replay_hook.connect(replay)
     answer = post(client, f"{RUNS}{run.pk}/replay/")
-    replay_hook.connect(None)
 
     assert (answer.status_code, answer.json()) == (
         202, {"trigger_event_id": str(run.trigger_event_id), "replay": 3},
