@@ -204,6 +204,27 @@ class Team(ProjectRow):
         return self.name
 
 
+class SignInTry(models.Model):
+    """A try to sign in that was not right, counted for an account or an address; short-lived.
+
+    ``subject`` is ``account:<SHA-256 of the e-mail>`` or ``address:<address>``.
+    """
+
+    subject = models.CharField(max_length=80)
+    at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        db_table = "sign_in_try"
+        verbose_name_plural = "sign-in tries"
+        indexes = [
+            models.Index(fields=["subject"], name="sign_in_try_by_subject"),
+            models.Index(fields=["at"], name="sign_in_try_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject
+
+
 class ApiToken(ProjectRow):
     """A key for programs; only its SHA-256 is stored, the token itself is shown once."""
 

@@ -1,0 +1,73 @@
+"""What every page has: a policy, the user's time zone, and answers to refusals in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+
+from leadsend.access import policy
+from leadsend.lib.errors import NotAllowed, NotFound
+
+PUBLIC = "public"
+SIGNED_IN = "self.read"
+
+View = Callable[..., HttpResponseBase]
+
+
+def page(permission: str) -> Callable[[View], View]:
+    """Make a function a page for which this permission of ``policy.PERMISSIONS`` is needed.
+
+    Visitors are sent to sign in; who has the permission in no project gets 403. A view of one row
+    still asks ``policy.require`` about its project. The permission is kept as ``view.policy``,
+    which the start-up check looks for.
+    """
+    if permission not in policy.PERMISSIONS:
+        raise ValueError(f"There is no permission {permission!r}.")
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if permission == PUBLIC:
+                return view(request, *args, **kwargs)
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            with timezone.override(zone_of(request.user.timezone)):
+                return _answered(request, permission, view, *args, **kwargs)
+
+        answer.policy = permission  # type: ignore[attr-defined]  # read by the start-up check
+        return answer
+
+    return decorate
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the zone of this name, UTC where it is not known on this machine."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def refusal(request: HttpRequest, message: str) -> HttpResponse:
+    """Return the page that says what is not allowed and why."""
+    return render(request, "403.html", {"message": message}, status=403)
+
+
+def _answered(
+    request: HttpRequest, permission: str, view: View, *args: Any, **kwargs: Any
+) -> HttpResponseBase:
+    try:
+        if not policy.may_somewhere(request.user, permission):
+            raise NotAllowed("Your role does not include this page. Ask an administrator for it.")
+        return view(request, *args, **kwargs)
+    except NotAllowed as error:
+        return refusal(request, error.message)
+    except NotFound as error:
+        raise Http404(error.message) from error
