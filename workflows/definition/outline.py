@@ -83,10 +83,11 @@ def summary(document: Mapping[str, Any], *, catalog: CatalogView, most: int = 3)
     """Return a document in one line: what starts it and its first steps."""
     found = outline(document, catalog=catalog)
     start = " or ".join(found.triggers) or "Nothing starts it yet"
-    said = [step.title or step.sentence for step in found.steps]
-    if len(said) > most:
-        said = [*said[:most], "…"]
-    return " → ".join([start, *said])
+    steps = sorted(found.by_id().values(), key=lambda step: step.number)
+    said = [step.title or step.sentence for step in steps[:most]]
+    if len(steps) > most:
+        said.append("…")
+    return " → ".join([start, " · ".join(said)]) if said else start
 
 
 def trigger_sentence(trigger: Mapping[str, Any], *, catalog: CatalogView) -> str:

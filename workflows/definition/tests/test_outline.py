@@ -76,4 +76,4 @@ def test_actions_that_are_gone_read_as_unknown():
 def test_the_summary_is_one_line():
     line = summary(shorthand.expand(LEAD_FLOW), catalog=catalog(), most=1)
 
-    assert line == "When a lead arrives or changes → If Score is greater than 50 → …"
+    assert line == "When a lead arrives or changes → If Score is greater than 50 · …"
