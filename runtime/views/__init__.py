@@ -1,0 +1,1 @@
+"""Pages of what ran, what is to do, and the mails."""
