@@ -11,3 +11,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsend.settings")
 app = Celery("leadsend")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="jobs")
+# By name: it knows models, which can be imported only once Django is set up.
+app.steps["worker"].add("leadsend.worker:EngineHost")

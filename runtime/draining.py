@@ -118,7 +118,7 @@ class Engine:
         connection = self._connected()
         moved = 0
         if not self._stopping.is_set():
-            moved = sum(act(connection) for act in self.options.before_pass)
+            moved = sum(_done(act, connection) for act in self.options.before_pass)
         claimed = self._claim(connection, is_due=bool(moved))
         answered = self._take_answers()
         self._look_after_limits()
@@ -293,6 +293,17 @@ class Engine:
         if self._connection is not None and self.options.owns_connection:
             self._connection.close()
         self._connection = None
+
+
+def _done(act: Act, connection: Connection) -> int:
+    """Do an act of the apps above; one that fails must not keep the claimed work waiting."""
+    try:
+        return act(connection)
+    except AWAY:
+        raise
+    except Exception:
+        log.exception("act before the pass failed")
+        return 0
 
 
 def run_until_idle(engine: Engine, *, most_passes: int = 1000, answer_s: float = 30.0) -> int:

@@ -55,9 +55,7 @@ class Leases:
         self._thread = threading.Thread(target=self._beat_on, name="leases", daemon=True)
 
     def start(self) -> None:
-        """Write the worker's row and begin to beat; raises when the database is away."""
-        with self._connect() as connection:
-            connection.execute(_SIGN_ON, [self.worker_id, socket.gethostname()[:200], os.getpid()])
+        """Begin to beat; the worker's row is written as soon as the database is there."""
         self._thread.start()
 
     def hold(self, runs: list[Run], *, since: float) -> None:
@@ -98,17 +96,26 @@ class Leases:
 
     def _beat_on(self) -> None:
         connection: Connection | None = None
-        while not self._stop.wait(self.lease_s / 3 if connection else min(1.0, self.lease_s / 10)):
+        pause_s = 0.0
+        while not self._stop.wait(pause_s):
             try:
-                connection = connection or self._connect()
+                connection = connection or self._sign_on()
                 self.beat(connection)
+                pause_s = self.lease_s / 3
             except AWAY as error:
                 log.warning("heartbeat failed", extra={"error": str(error)[:200]})
                 if connection:
                     connection.close()
                 connection = None
+                pause_s = min(1.0, self.lease_s / 10)
         if connection:
             connection.close()
+
+    def _sign_on(self) -> Connection:
+        connection = self._connect()
+        name, pid = socket.gethostname()[:200], os.getpid()
+        connection.execute(_SIGN_ON, [self.worker_id, name, pid])
+        return connection
 
     def beat(self, connection: Connection) -> None:
         """Extend all leases once."""

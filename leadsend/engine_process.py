@@ -1,0 +1,138 @@
+"""One engine process: ``python -m leadsend.engine_process [WORKER ID]``.
+
+It runs until its standard input ends (whoever started it is gone) or SIGTERM comes; then it takes
+nothing new, finishes what is under way for up to 25 s and gives the rest back. Every byte on its
+standard input wakes it up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsend.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402 - models can be imported only after setup()
+from django.db import Error as DjangoDatabaseError  # noqa: E402
+from django.db import connection as django_connection  # noqa: E402
+from psycopg import Error as DatabaseError  # noqa: E402
+
+from leadsend.lib.ids import uuid7  # noqa: E402
+from leadsend.lib.postgres import connect  # noqa: E402
+from runtime import live, recovery  # noqa: E402
+from runtime.draining import Engine, Options  # noqa: E402
+from runtime.listening import Listener  # noqa: E402
+from runtime.recording import Recorded  # noqa: E402
+from triggers import group_commit, pumping  # noqa: E402
+from triggers.dispatch import dispatch_batch  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+GRACE_S: Final = 25.0
+_PUMP_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 5.0
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run one engine until it is told to stop."""
+    engine = make_engine(UUID(arguments[0]) if arguments else uuid7())
+    signal.signal(signal.SIGTERM, lambda *_: engine.stop_claiming())
+    # Ctrl+C reaches the whole group; the host decides when its engines end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    listener = Listener(connect=partial(connect, "leadsend wake", direct=True), ring=engine.ring)
+    for run in (partial(read_bell, engine), partial(pump, engine), reap):
+        threading.Thread(target=run, daemon=True).start()
+    engine.leases.start()
+    listener.start()
+    log.info("engine started", extra={"worker": str(engine.worker_id), "pid": os.getpid()})
+    engine.run(grace_s=GRACE_S)
+    engine.close()
+    log.info("engine stopped", extra={"worker": str(engine.worker_id), "pid": os.getpid()})
+    # Threads may wait for a database or a mail server; all that counts is given back by now.
+    logging.shutdown()
+    os._exit(0)
+
+
+def make_engine(worker_id: UUID) -> Engine:
+    """Return an engine as this installation is set up."""
+    options = Options(
+        lease_s=float(settings.LEADSEND_LEASE_S),
+        before_pass=[dispatch_batch],
+        after_commit=[tell_pages],
+    )
+    return Engine(options, worker_id=worker_id)
+
+
+def tell_pages(said: Sequence[Recorded]) -> None:
+    """Tell open pages what was recorded."""
+    live.publish_now(
+        live.Change(
+            execution_id=one.execution_id,
+            project_id=one.project_id,
+            workflow_id=one.workflow_id,
+            status=one.status,
+        )
+        for one in said
+    )
+
+
+def read_bell(engine: Engine) -> None:
+    """Ring the engine for every byte that arrives, and stop it when there will be no more."""
+    while os.read(sys.stdin.fileno(), 4096):
+        engine.ring()
+    engine.stop_claiming()
+
+
+def pump(engine: Engine) -> None:
+    """Look for due schedules and table changes once a second, on one connection."""
+    asyncio.run(_pump_on(engine.ring))
+
+
+async def _pump_on(ring: Callable[[], None]) -> None:
+    pause_s = _PUMP_S
+    while True:
+        try:
+            async with await group_commit.connect() as connection:
+                while True:
+                    count = await pumping.pump(connection)
+                    pause_s = _PUMP_S
+                    if count:
+                        ring()
+                    else:
+                        await asyncio.sleep(_PUMP_S)
+        except (DatabaseError, DjangoDatabaseError, OSError) as error:
+            log.warning("pump failed", extra={"error": str(error)[:200]})
+        except Exception:
+            log.exception("pump failed")
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def reap() -> None:
+    """Take over from dead processes every few seconds."""
+    pause_s = min(5.0, settings.LEADSEND_LEASE_S / 2)
+    never = threading.Event()
+    while not never.wait(pause_s):
+        try:
+            recovery.reap()
+        except DjangoDatabaseError as error:
+            log.warning("reaper failed", extra={"error": str(error)[:200]})
+        except Exception:
+            log.exception("reaper failed")
+        finally:
+            django_connection.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

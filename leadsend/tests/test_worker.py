@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+
+from leadsend import worker
+from leadsend.worker import Engines
+
+# Stands for an engine.
+DIES = "import sys"
+
+
+@pytest.fixture
+def released(monkeypatch):
+    """The ids of workers whose leases were freed, and an event that says that there are some."""
+    found, event = [], threading.Event()
+
+    def release(worker_id):
+        found.append(worker_id)
+        if len(found) >= 2:
+            event.set()
+
+    monkeypatch.setattr(worker, "_release", release)
+    monkeypatch.setattr(worker, "_FIRST_PAUSE_S", 0.01)
+    return found, event
+
+
+def test_engines_start_and_end_together(released):
+    engines = Engines(2, command=[sys.executable, "-c", "import sys; sys.stdin.read(1)"])
+    engines.start()
+    wait_for(lambda: len(engines.pids()) == 2)
+
+    engines.ring()
+    engines.stop(grace_s=10)
+
+    assert engines.pids() == []
+
+
+def test_a_dead_engine_is_replaced_and_its_leases_are_freed(released):
+    found, event = released
+    engines = Engines(1, command=[sys.executable, "-c", DIES])
+
+    engines.start()
+    assert event.wait(20)
+    engines.stop(grace_s=5)
+
+    assert len(found) == len(set(found)) >= 2
+
+
+def test_an_engine_that_does_not_end_is_killed_after_its_grace(released):
+    stubborn = "import signal, sys; signal.signal(15, signal.SIG_IGN); print('up', flush=True); "
+    engines = Engines(1, command=[sys.executable, "-c", stubborn + "signal.pause()"])
+    engines.start()
+    wait_for(engines.pids)
+
+    engines.stop(grace_s=0.0)
+
+    assert engines.pids() == []
+
+
+def wait_for(what):
+    for _ in range(1000):
+        if what():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("It did not come.")
