@@ -88,10 +88,12 @@ class ProjectViewSet(PolicyView, GenericViewSet[Any]):
     default_order = "-id"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Answer 404 for an id that is none."""
-        name = self.lookup_url_kwarg or self.lookup_field
-        if self.lookup_is_uuid and name in kwargs and not is_uuid(kwargs[name]):
-            raise NotFound("There is no such object.")
+        """Answer 404 for an id in the address that is none."""
+        lookup = self.lookup_url_kwarg or self.lookup_field
+        for name, value in kwargs.items():
+            is_id = self.lookup_is_uuid if name == lookup else name.endswith("_id")
+            if is_id and not is_uuid(value):
+                raise NotFound("There is no such object.")
         super().initial(request, *args, **kwargs)
 
     def project(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -14,7 +15,13 @@ from leadsend.lib import clock, ids
 from registry.catalog import catalog
 from registry.seeding import seed_registry
 from runtime.models import Execution, ExecutionStatus, StepExecution, StepStatus, Task
-from triggers.models import Subscription, TriggerEvent
+from triggers.models import (
+    AuthMode,
+    ScheduleTrigger,
+    Subscription,
+    TriggerEvent,
+    WebhookEndpoint,
+)
 from workflows import drafts, publishing
 from workflows.models import Workflow, WorkflowVersion
 
@@ -180,6 +187,29 @@ def make_subscription(*, workflow: Workflow | None = None, **fields: Any) -> Sub
         "source": f"manual:{workflow.pk}",
     }
     return Subscription.objects.create(
+        project_id=workflow.project_id, workflow=workflow, **{**values, **fields}
+    )
+
+
+def make_webhook_endpoint(*, workflow: Workflow | None = None, **fields: Any) -> WebhookEndpoint:
+    """Create an endpoint of a workflow that anybody may send to."""
+    workflow = workflow or make_workflow()
+    values = {
+        "trigger_id": f"t{next(_numbers)}",
+        "token": secrets.token_urlsafe(24),
+        "methods": ["POST"],
+        "auth_mode": AuthMode.NONE,
+    }
+    return WebhookEndpoint.objects.create(
+        project_id=workflow.project_id, workflow=workflow, **{**values, **fields}
+    )
+
+
+def make_schedule(*, workflow: Workflow | None = None, **fields: Any) -> ScheduleTrigger:
+    """Create a schedule of a workflow that fires at nine, and has no tick yet."""
+    workflow = workflow or make_workflow()
+    values = {"trigger_id": f"t{next(_numbers)}", "cron": "0 9 * * *"}
+    return ScheduleTrigger.objects.create(
         project_id=workflow.project_id, workflow=workflow, **{**values, **fields}
     )
 
