@@ -194,11 +194,16 @@ def _next_wall_time(cron: Cron, zone: ZoneInfo, after: datetime) -> datetime:
     day = after.astimezone(zone).date()
     for _ in range(_HORIZON_DAYS):
         if cron.is_on(day):
-            place = bisect_right(times, after, key=lambda at, day=day: _instant(day, at, zone))
-            if place < len(times):
-                return _instant(day, times[place], zone)
+            found = _first_after(day, times, after, zone)
+            if found is not None:
+                return found
         day += _DAY
     raise AssertionError("parse() lets no rule through that never comes")
+
+
+def _first_after(day: date, times: list[time], after: datetime, zone: ZoneInfo) -> datetime | None:
+    place = bisect_right(times, after, key=lambda at: _instant(day, at, zone))
+    return _instant(day, times[place], zone) if place < len(times) else None
 
 
 def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:

@@ -254,6 +254,12 @@ class WatchedTable(ProjectRow):
     key_column = models.CharField(max_length=63, default="id")
     operations = models.JSONField(default=list)
     columns = models.JSONField(null=True, blank=True, help_text="Empty: all columns.")
+    is_by_hand = models.BooleanField(
+        default=False, help_text="Stays when no workflow listens any more."
+    )
+    waiting_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Set while the table does not exist yet."
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
@@ -269,7 +275,10 @@ class WatchedTable(ProjectRow):
 
 
 class TableChange(models.Model):
-    """One row change, written by the watched table's trigger in the writer's own transaction."""
+    """One row change, written by the watched table's trigger in the writer's own transaction.
+
+    ``changed`` names the changed columns of rows that are too large to be carried.
+    """
 
     id = models.BigAutoField(primary_key=True)
     schema_name = models.TextField()
@@ -278,6 +287,7 @@ class TableChange(models.Model):
     row_key = models.TextField(null=True)
     old_row = models.JSONField(null=True)
     new_row = models.JSONField(null=True)
+    changed = models.JSONField(null=True)
     depth = models.IntegerField(db_default=0)
     changed_at = models.DateTimeField(db_default=Now())
 

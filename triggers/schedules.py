@@ -136,6 +136,7 @@ def keep(workflow: Workflow, trigger_id: str, cfg: Mapping[str, Any]) -> Schedul
     """
     text, timezone = str(cfg.get("cron", "")), str(cfg.get("timezone") or _timezone(workflow))
     rule, zone = _checked(text, timezone, trigger_id)
+    schedule: ScheduleTrigger
     schedule, is_new = ScheduleTrigger.objects.select_for_update().get_or_create(
         workflow=workflow,
         trigger_id=trigger_id,
