@@ -14,7 +14,7 @@ import orjson
 from leadsend.lib import ids
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.postgres import Connection
-from triggers import filters
+from triggers import db_changes, filters
 from triggers.dispatch_statements import (
     CANDIDATES,
     EVENTS,
@@ -39,6 +39,7 @@ class Target:
     source: str
     workflow_id: UUID
     filter_text: str
+    cfg_text: str
     is_listening: bool
     is_paused: bool
     version_id: UUID | None
@@ -191,7 +192,16 @@ def _refusal(target: Target, arrival: Arrival) -> dict[str, str] | None:
         return _told("paused", "The subscription is paused.")
     if target.subscription_id is None:
         return None
-    return _filtered(target, arrival)
+    return _unwanted(target, arrival) or _filtered(target, arrival)
+
+
+def _unwanted(target: Target, arrival: Arrival) -> dict[str, str] | None:
+    """A table is watched for all its listeners together; each asked for some changes only."""
+    if not target.source.startswith("table:"):
+        return None
+    if db_changes.is_wanted(orjson.loads(target.cfg_text), arrival.scope()["event"]):
+        return None
+    return _told("filtered_out", "The trigger does not ask for this kind of change.")
 
 
 def _filtered(target: Target, arrival: Arrival) -> dict[str, str] | None:

@@ -14,7 +14,7 @@ SELECT id, project_id, source, data::text, request::text FROM trigger_event WHER
 # Subscriptions that do not listen are read as well, so that the event can be told why nothing
 # happened. Columns in the order of dispatch.Target.
 CANDIDATES = """
-SELECT s.id, s.project_id, s.source, s.workflow_id, s.filter_conditions::text, s.is_active,
+SELECT s.id, s.project_id, s.source, s.workflow_id, s.filter_conditions::text, s.cfg::text, s.is_active,
        s.paused_at IS NOT NULL,
        CASE WHEN w.is_active AND w.deleted_at IS NULL THEN w.live_version_id END,
        (v.document::jsonb #>> '{settings,timeout_s}')::numeric::int,
@@ -26,7 +26,7 @@ SELECT s.id, s.project_id, s.source, s.workflow_id, s.filter_conditions::text, s
  ORDER BY s.id
 """
 WORKFLOWS = """
-SELECT NULL::uuid, w.project_id, '', w.id, '{}', true, false,
+SELECT NULL::uuid, w.project_id, '', w.id, '{}', '{}', true, false,
        CASE WHEN w.is_active AND w.deleted_at IS NULL THEN w.live_version_id END,
        (v.document::jsonb #>> '{settings,timeout_s}')::numeric::int,
        v.document::jsonb #>> '{settings,business_key}'

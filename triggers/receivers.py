@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from triggers import subscribing
+from runtime.api.replaying import replay
+from triggers import replaying, subscribing
 from workflows.models import Workflow, WorkflowVersion
 from workflows.signals import workflow_published, workflow_retired
 
@@ -13,6 +14,7 @@ def connect() -> None:
     """Listen to the facts about workflows; called once the apps are ready."""
     workflow_published.connect(_published, dispatch_uid="triggers.published")
     workflow_retired.connect(_retired, dispatch_uid="triggers.retired")
+    replay.connect(replaying.replay_execution)
 
 
 def _published(*, workflow: Workflow, version: WorkflowVersion, **_signal: Any) -> dict[str, Any]:

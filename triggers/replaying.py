@@ -40,7 +40,8 @@ def replay_execution(execution: Execution, *, user: User | None) -> int:
 
     Raises NotFound when the event is no longer kept, Conflict as ``replay_event``.
     """
-    event = TriggerEvent.objects.filter(pk=execution.trigger_event_id).first()
+    event_id = execution.trigger_event_id
+    event = TriggerEvent.objects.filter(pk=event_id).first() if event_id else None
     if event is None:
         raise NotFound("The event of this run is no longer kept: there is nothing to replay.")
     by_subscription = execution.subscription_id is not None
@@ -94,6 +95,17 @@ def started_id(workflow: Workflow, event_id: UUID) -> UUID:
     return ids.execution_id(event_id, workflow.pk)
 
 
+def executions_of(event: TriggerEvent) -> Any:
+    """Return what an event started.
+
+    Executions carry their event's millisecond in their id, so the primary key finds them.
+    """
+    first = event.pk.int >> 80 << 80
+    return Execution.objects.filter(
+        id__gte=UUID(int=first), id__lt=UUID(int=first + (1 << 80)), trigger_event_id=event.pk
+    )
+
+
 def _replay(event: TriggerEvent, *, user: User | None, limits: Mapping[str, UUID | None]) -> int:
     with transaction.atomic():
         # The event's row orders two people who replay it at once.
@@ -115,17 +127,9 @@ def _next_replay(event: TriggerEvent) -> int:
     waiting = InboxEntry.objects.filter(event_id=event.pk)
     if waiting.filter(replay=0).exists():
         raise Conflict("The event still waits for its first time: there is nothing to replay yet.")
-    started = _executions_of(event).aggregate(newest=Max("replay"))["newest"] or 0
+    started = executions_of(event).aggregate(newest=Max("replay"))["newest"] or 0
     planned = waiting.aggregate(newest=Max("replay"))["newest"] or 0
     number: int = max(started, planned) + 1
     if number > HIGHEST_REPLAY:
         raise Conflict(f"The event was replayed {HIGHEST_REPLAY} times: no more.")
     return number
-
-
-def _executions_of(event: TriggerEvent) -> Any:
-    """Executions carry their event's millisecond in their id, so the primary key finds them."""
-    first = event.pk.int >> 80 << 80
-    return Execution.objects.filter(
-        id__gte=UUID(int=first), id__lt=UUID(int=first + (1 << 80)), trigger_event_id=event.pk
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from django.db import transaction
@@ -14,8 +13,8 @@ from leadsend.access.models import User
 from leadsend.lib import clock
 from registry.catalog import catalog
 from registry.sdk.trigger import TriggerType
-from triggers import endpoints, schedules
-from triggers.models import AuthMode, ScheduleTrigger, Subscription, WebhookEndpoint
+from triggers import db_changes, endpoints, schedules
+from triggers.models import AuthMode, Subscription, WebhookEndpoint
 from workflows.definition import canonical, upgrades
 from workflows.models import Workflow, WorkflowVersion
 
@@ -30,6 +29,10 @@ class _Way:
     endpoint: Mapping[str, Any] | None = None
 
 
+JSON = Mapping[str, Any]
+_Keeper = Callable[[Workflow, JSON, JSON, JSON], _Way]
+
+
 def bring_in_line(workflow: Workflow, version: WorkflowVersion) -> dict[str, Any]:
     """Make subscriptions, endpoints, schedules and watched tables say what the version says.
 
@@ -41,6 +44,7 @@ def bring_in_line(workflow: Workflow, version: WorkflowVersion) -> dict[str, Any
     told = []
     for trigger in document["triggers"]:
         way = _keep(workflow, trigger, document)
+        _leave_old_source(workflow, trigger, way.source)
         _subscribe(workflow, trigger, way.source)
         if way.endpoint is not None:
             told.append(way.endpoint)
@@ -87,7 +91,7 @@ def _hold(subscription: Subscription, *, user: User | None, is_paused: bool) -> 
 def _keep(workflow: Workflow, trigger: Mapping[str, Any], document: Mapping[str, Any]) -> _Way:
     kind = catalog().trigger_type(trigger["trigger_key"])
     cfg = _full_cfg(kind, trigger["cfg"])
-    keep = _KEEPERS.get(_base_key(kind, trigger), _keep_plain)
+    keep: _Keeper = _KEEPERS.get(_base_key(kind, trigger), _keep_plain)
     return keep(workflow, trigger, cfg, document)
 
 
@@ -125,7 +129,6 @@ def _keep_table(
     cfg: Mapping[str, Any],
     document: Mapping[str, Any],
 ) -> _Way:
-    db_changes = import_module("triggers.db_changes")
     return _Way(db_changes.keep(workflow, trigger["id"], cfg))
 
 
@@ -152,6 +155,15 @@ def _keep_webhook(
     return _Way(f"webhook:{endpoint.pk}", endpoints.shown(endpoint, secret=secret))
 
 
+def _leave_old_source(workflow: Workflow, trigger: Mapping[str, Any], source: str) -> None:
+    """Let go of what a trigger listened to before, such as another table."""
+    before = Subscription.objects.filter(
+        workflow=workflow, trigger_id=trigger["id"], is_active=True
+    ).exclude(source=source)
+    for subscription in before:
+        _drop_source(workflow, subscription)
+
+
 def _subscribe(workflow: Workflow, trigger: Mapping[str, Any], source: str) -> None:
     Subscription.objects.update_or_create(
         workflow=workflow,
@@ -171,19 +183,32 @@ def _subscribe(workflow: Workflow, trigger: Mapping[str, Any], source: str) -> N
 def _drop_others(workflow: Workflow, kept: set[str]) -> None:
     """Switch off what belongs to triggers that are not named; rows stay, they carry history."""
     now = clock.now()
-    gone = Subscription.objects.filter(workflow=workflow, is_active=True)
-    gone.exclude(trigger_id__in=kept).update(is_active=False, updated_at=now)
+    listening = Subscription.objects.filter(workflow=workflow, is_active=True)
+    for subscription in listening.exclude(trigger_id__in=kept):
+        subscription.is_active = False
+        subscription.updated_at = now
+        subscription.save(update_fields=["is_active", "updated_at"])
+        _drop_source(workflow, subscription)
     closed = WebhookEndpoint.objects.filter(workflow=workflow, is_active=True)
     for endpoint in closed.exclude(trigger_id__in=kept):
         endpoint.is_active = False
         endpoint.updated_at = now
         endpoint.save(update_fields=["is_active", "updated_at"])
         endpoints.forget(endpoint.token)
-    planned = ScheduleTrigger.objects.filter(workflow=workflow, is_active=True)
-    planned.exclude(trigger_id__in=kept).update(is_active=False, next_due_at=None, updated_at=now)
 
 
-_KEEPERS: Mapping[str, Callable[..., _Way]] = {
+def _drop_source(workflow: Workflow, subscription: Subscription) -> None:
+    kind = catalog().trigger_type(subscription.trigger_key)
+    trigger = {"trigger_key": subscription.trigger_key}
+    base = _base_key(kind, trigger)
+    if base == "schedule":
+        schedules.drop(workflow, subscription.trigger_id)
+    elif base == "db_change":
+        cfg = _full_cfg(kind, subscription.cfg)
+        db_changes.drop(workflow, subscription.trigger_id, cfg)
+
+
+_KEEPERS: Mapping[str, _Keeper] = {
     "webhook": _keep_webhook,
     "schedule": _keep_schedule,
     "db_change": _keep_table,

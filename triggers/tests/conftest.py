@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.core.files.storage import storages
@@ -28,7 +29,9 @@ def objects_on_files(tmp_path):
     """Published documents as files of this test alone."""
     options = {"location": str(tmp_path / "objects"), "allow_overwrite": True}
     backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
-    stores = {name: storages.backends[name] for name in storages.backends} | {"objects": backend}
+    stores: Any = {name: storages.backends[name] for name in storages.backends} | {
+        "objects": backend
+    }
     with override_settings(STORAGES=stores):
         yield
 
@@ -50,10 +53,10 @@ def make_workflow(project, dev):
     """Return a function that makes a workflow of one pure step, published with its triggers."""
 
     def make(*triggers, publish=True, name="Leads", **document):
-        step = {"kind": "action", "action_key": "set_fields", "cfg": {"fields": []}}
-        step["cfg"]["fields"] = [{"path": "who", "value": "{{ now }}"}]
+        fields = [{"path": "who", "value": "{{ now }}"}]
+        step = {"kind": "action", "action_key": "set_fields", "cfg": {"fields": fields}}
         draft = {"name": name, "steps": [step], "triggers": list(triggers), **document}
-        workflow = drafts.create_workflow(project, dev, draft)
+        workflow: Any = drafts.create_workflow(project, dev, draft)
         if publish:
             workflow.version = publishing.publish(workflow, user=dev)
         return workflow
@@ -67,7 +70,7 @@ def make_endpoint(make_workflow):
 
     def make(*, mode="standard_webhooks", cfg=None, methods=("POST",), template=""):
         workflow = make_workflow(publish=False)
-        endpoint = WebhookEndpoint(
+        endpoint: Any = WebhookEndpoint(
             project_id=workflow.project_id,
             workflow=workflow,
             trigger_id="webhook",

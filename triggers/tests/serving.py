@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from asgiref.testing import ApplicationCommunicator
 
@@ -16,8 +17,8 @@ class Reply:
     """What came back."""
 
     status: int
-    headers: dict
-    body: object
+    headers: dict[str, str]
+    body: Any
 
 
 def ask_all(requests):

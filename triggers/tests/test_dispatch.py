@@ -156,6 +156,18 @@ def test_an_event_may_name_the_workflow_that_it_starts(make_workflow):
     assert execution.subscription_id is None
 
 
+def test_a_kind_of_change_that_the_trigger_does_not_ask_for_starts_nothing(make_workflow):
+    workflow = make_workflow("lead_sources_db_change")
+    source = Subscription.objects.get().source
+    change = {"table": "lead_sources", "key": 1, "new": {}, "old": {}, "changed": []}
+    arrive(workflow, {**change, "op": "insert"}, source=source)
+    removed = arrive(workflow, {**change, "op": "delete"}, source=source)
+    dispatch_all()
+
+    assert Execution.objects.count() == 1
+    assert fate_of(removed)["code"] == "filtered_out"
+
+
 def test_one_event_starts_all_workflows_of_its_source(make_workflow):
     first = make_workflow("manual", name="First")
     make_workflow("manual", name="Second")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
@@ -36,7 +37,7 @@ def test_a_signed_post_to_a_published_address_ends_in_a_pending_execution(make_w
     reply = ask(path, body=BODY, headers=signed(told["auth"]["secret"], BODY), query=b"a=1&a=2")
 
     assert reply.status == 202
-    event = TriggerEvent.objects.get(pk=reply.body["event_id"])
+    event: Any = TriggerEvent.objects.get(pk=reply.body["event_id"])
     assert event.data == LEAD
     assert event.request["method"] == "POST"
     assert event.request["query"] == {"a": ["1", "2"]}
@@ -59,7 +60,7 @@ def test_the_same_message_again_gets_the_first_answer(make_endpoint):
 
 
 def test_many_at_once_are_each_answered_with_their_own_event(open_endpoint):
-    requests = [(HOOK, "POST", as_body({"n": n}), {}, b"", None) for n in range(50)]
+    requests: list[Any] = [(HOOK, "POST", as_body({"n": n}), {}, b"", None) for n in range(50)]
     replies = ask_all(requests)
 
     data = dict(TriggerEvent.objects.values_list("id", "data__n"))
@@ -129,7 +130,7 @@ def test_a_get_makes_an_event_of_its_query(make_endpoint):
     reply = ask(HOOK, method="GET", query=b"email=ada%40example.com")
 
     assert reply.status == 202
-    event = TriggerEvent.objects.get()
+    event: Any = TriggerEvent.objects.get()
     assert event.data == {}
     assert event.request["query"] == {"email": "ada@example.com"}
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from django.db import OperationalError, connections, transaction
 
@@ -153,8 +154,8 @@ def test_what_arrives_together_shares_commits_and_gets_its_own_answer(new_event)
 
     assert counts() == (100, 100, 100)
     assert sum(not one.is_repeat for one in accepted) == 100
-    stored = dict(TriggerEvent.objects.values_list("id", "data"))
-    assert [stored[one.event_id]["n"] for one in accepted] == [n % 100 for n in range(300)]
+    stored = dict(TriggerEvent.objects.values_list("id", "data__n"))
+    assert [stored[one.event_id] for one in accepted] == [n % 100 for n in range(300)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -177,7 +178,7 @@ def test_a_commit_whose_answer_is_lost_is_read_again(new_event, monkeypatch):
             accepted = await super()._store(named)
             if not self.lost:
                 self.lost = True
-                raise group_commit.psycopg.OperationalError("answer lost")
+                raise psycopg.OperationalError("answer lost")
             return accepted
 
     monkeypatch.setitem(globals(), "GroupCommit", LosesTheAnswer)

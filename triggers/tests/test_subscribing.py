@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from credentials import vault
 from leadsend.access.models import AuditEntry
 from leadsend.lib import clock
 from triggers import endpoints, subscribing
-from triggers.models import ScheduleTrigger, Subscription, WebhookEndpoint
+from triggers.models import ScheduleTrigger, Subscription, WatchedTable, WebhookEndpoint
 from workflows import drafts, publishing
 from workflows.models import WorkflowVersion
 
@@ -74,8 +75,18 @@ def test_a_schedule_gets_its_next_tick(make_workflow):
     make_workflow({"trigger_key": "schedule", "cfg": {"cron": "0 9 * * mon-fri"}})
 
     schedule = ScheduleTrigger.objects.get()
+    assert schedule.next_due_at is not None
     assert schedule.next_due_at > clock.now()
     assert Subscription.objects.get().source == f"schedule:{schedule.pk}"
+
+
+def test_a_table_is_watched_while_a_workflow_listens(make_workflow):
+    workflow = make_workflow("lead_sources_db_change")
+    assert WatchedTable.objects.get().table_name == "lead_sources"
+    assert Subscription.objects.get().source.startswith("table:")
+    publishing.retire(workflow)
+
+    assert not WatchedTable.objects.exists()
 
 
 def test_retiring_switches_everything_off_and_reviving_on_again(make_workflow):
@@ -91,7 +102,8 @@ def test_retiring_switches_everything_off_and_reviving_on_again(make_workflow):
     assert Subscription.objects.filter(is_active=True).count() == 2
     endpoint = WebhookEndpoint.objects.get()
     assert endpoint.is_active
-    assert endpoints.load(endpoint.token).secret == secret
+    known: Any = endpoints.load(endpoint.token)
+    assert known.secret == secret
 
 
 def test_a_failure_undoes_the_publishing(make_workflow, dev, monkeypatch):
@@ -111,7 +123,7 @@ def test_a_failure_undoes_the_publishing(make_workflow, dev, monkeypatch):
 
 def test_pausing_twice_is_one_audit_entry(make_workflow, dev):
     make_workflow("manual")
-    subscription = Subscription.objects.get()
+    subscription: Any = Subscription.objects.get()
     subscribing.pause(subscription, user=dev)
     subscribing.pause(subscription, user=dev)
     assert subscription.paused_at is not None
@@ -130,7 +142,7 @@ def test_after_a_rotation_both_secrets_are_good_for_a_day(make_workflow, dev):
     endpoint = WebhookEndpoint.objects.get()
     new = subscribing.rotate_secret(endpoint, user=dev)
 
-    known = endpoints.load(endpoint.token)
+    known: Any = endpoints.load(endpoint.token)
     assert list(known.secrets_at(clock.now())) == [new, old]
     assert list(known.secrets_at(clock.now() + timedelta(hours=25))) == [new]
     assert AuditEntry.objects.filter(act="webhook_endpoint.rotate").count() == 1

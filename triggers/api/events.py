@@ -1,0 +1,60 @@
+"""``/api/v1/events/``: everything that ever arrived, and playing it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from leadsend.access.models import ProjectQuerySet
+from leadsend.lib.api import ProjectViewSet
+from triggers import replaying
+from triggers.api import serializers as shown
+from triggers.api import shapes
+from triggers.api.filters import EventFilter
+from triggers.models import TriggerEvent
+
+
+class EventViewSet(ProjectViewSet):
+    """Events of the projects one is a member of."""
+
+    serializer_class = shown.EventSerializer
+    filterset_class = EventFilter
+    order_fields = ("id",)
+    policy: ClassVar[Mapping[str, str]] = {
+        "list": "event.read",
+        "retrieve": "event.read",
+        "replay": "event.replay",
+    }
+
+    def get_queryset(self) -> ProjectQuerySet:
+        """Return the events that the user may see."""
+        return TriggerEvent.objects.visible_to(self.user)
+
+    def list(self, request: Request) -> Response:
+        """List events, newest first, without their data."""
+        rows = self.filter_queryset(self.get_queryset()).defer("data", "request")
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([shapes.event_row(row) for row in page or ()])
+
+    @extend_schema(responses=shown.EventDetailSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Show an event with its data and the runs it started."""
+        event = self.get_object()
+        started = replaying.executions_of(event).values_list("pk", flat=True)
+        return Response(shapes.event_detail(event, list(started)))
+
+    @extend_schema(request=shown.NothingToSaySerializer, responses={202: shown.ReplaySerializer})
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: str) -> Response:
+        """Offer the event to its subscriptions anew; what starts are new runs."""
+        event = self.get_object()
+        self.read(shown.NothingToSaySerializer)
+        number = replaying.replay_event(event, user=self.user)
+        body = {"event_id": event.pk, "replay": number}
+        return Response(body, status=status.HTTP_202_ACCEPTED)

@@ -1,0 +1,16 @@
+"""The resources of this app, for the router of the REST root: ``(path, viewset, basename)``."""
+
+from __future__ import annotations
+
+from triggers.api.events import EventViewSet
+from triggers.api.runs import RunViewSet
+from triggers.api.subscriptions import SubscriptionViewSet
+from triggers.api.ways_in import EndpointViewSet, ScheduleViewSet
+
+ROUTES = (
+    ("subscriptions", SubscriptionViewSet, "subscription"),
+    ("webhook-endpoints", EndpointViewSet, "webhook-endpoint"),
+    ("schedules", ScheduleViewSet, "schedule"),
+    ("events", EventViewSet, "event"),
+    (r"workflows/(?P<workflow_id>[0-9a-fA-F-]{32,36})/run", RunViewSet, "workflow-run"),
+)

@@ -1,0 +1,155 @@
+"""What the API takes and gives, for reading input and for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from leadsend.lib.api import StrictSerializer
+from triggers.models import AuthMode
+
+AnyJSON = serializers.JSONField
+
+
+class NothingToSaySerializer(StrictSerializer):
+    """An act that needs no input."""
+
+
+class AuthSerializer(serializers.Serializer[Any]):
+    """How the sender proves itself; ``secret`` only in the answer that made it."""
+
+    mode = serializers.ChoiceField(choices=AuthMode.choices)
+    secret = serializers.CharField(required=False)
+
+
+class NewEndpointSerializer(serializers.Serializer[Any]):
+    """A webhook's address as publishing tells it."""
+
+    id = serializers.UUIDField()
+    trigger_id = serializers.CharField()
+    url = serializers.CharField()
+    auth = AuthSerializer()
+
+
+class EndpointSerializer(NewEndpointSerializer):
+    """A webhook's address."""
+
+    project_id = serializers.UUIDField()
+    workflow_id = serializers.UUIDField()
+    name = serializers.CharField()
+    methods = serializers.ListField(child=serializers.CharField())
+    event_key = serializers.CharField()
+    is_active = serializers.BooleanField()
+    previous_valid_until = serializers.DateTimeField(
+        allow_null=True, help_text="Until when the secret before this one is good."
+    )
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class SubscriptionSerializer(serializers.Serializer[Any]):
+    """The link of a workflow to one of its triggers."""
+
+    id = serializers.UUIDField()
+    project_id = serializers.UUIDField()
+    workflow_id = serializers.UUIDField()
+    trigger_id = serializers.CharField()
+    trigger_key = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # a field, as the metaclass takes it
+    cfg = AnyJSON()
+    filter_conditions = AnyJSON()
+    is_active = serializers.BooleanField(help_text="Follows the published version.")
+    paused_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class ChangedSubscriptionSerializer(SubscriptionSerializer):
+    """A subscription after a change, with what publishing it has made."""
+
+    webhook_endpoints = NewEndpointSerializer(many=True, required=False)
+
+
+class NewSubscriptionSerializer(StrictSerializer):
+    """A trigger that is to start a workflow."""
+
+    workflow_id = serializers.UUIDField()
+    trigger_key = serializers.CharField(max_length=80)
+    cfg = serializers.DictField(default=dict)
+    filter_conditions = serializers.DictField(default=dict)
+
+
+class SubscriptionChangeSerializer(StrictSerializer):
+    """New settings of a trigger; they go into the draft, and with ``publish`` live."""
+
+    cfg = serializers.DictField(required=False)
+    filter_conditions = serializers.DictField(required=False)
+    publish = serializers.BooleanField(default=False)
+
+
+class ScheduleSerializer(serializers.Serializer[Any]):
+    """A calendar rule."""
+
+    id = serializers.UUIDField()
+    project_id = serializers.UUIDField()
+    workflow_id = serializers.UUIDField()
+    trigger_id = serializers.CharField()
+    cron = serializers.CharField()
+    timezone = serializers.CharField()
+    missed = serializers.CharField()
+    is_active = serializers.BooleanField()
+    next_due_at = serializers.DateTimeField(allow_null=True)
+    last_due_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class FateSerializer(serializers.Serializer[Any]):
+    """Why an event started nothing."""
+
+    code = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    """One recorded happening."""
+
+    id = serializers.UUIDField()
+    project_id = serializers.UUIDField()
+    trigger_key = serializers.CharField()
+    trigger_type = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # a field, as the metaclass takes it
+    event_key = serializers.CharField(allow_null=True)
+    is_sample = serializers.BooleanField()
+    fate = FateSerializer(allow_null=True)
+    received_at = serializers.DateTimeField()
+
+
+class EventDetailSerializer(EventSerializer):
+    """An event with its data and what it started."""
+
+    data = AnyJSON(allow_null=True)  # type: ignore[assignment]  # a field, as the metaclass takes it
+    request = AnyJSON(allow_null=True)
+    execution_ids = serializers.ListField(child=serializers.UUIDField())
+
+
+class ReplaySerializer(serializers.Serializer[Any]):
+    """A replay that was accepted."""
+
+    event_id = serializers.UUIDField()
+    replay = serializers.IntegerField(help_text="Its number, from 1.")
+
+
+class RunSerializer(StrictSerializer):
+    """What the workflow is started with; with ``wait`` the answer comes when it has ended."""
+
+    event = serializers.DictField(default=dict)
+    wait = serializers.BooleanField(default=False)
+
+
+class StartedSerializer(serializers.Serializer[Any]):
+    """A run that was accepted; it can be read once dispatch has seen it."""
+
+    event_id = serializers.UUIDField()
+    execution_ids = serializers.ListField(child=serializers.UUIDField())

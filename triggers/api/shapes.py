@@ -1,0 +1,88 @@
+"""What the API answers with, as plain JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from triggers import endpoints
+from triggers.models import ScheduleTrigger, Subscription, TriggerEvent, WebhookEndpoint
+
+JSON = dict[str, Any]
+
+
+def subscription(row: Subscription) -> JSON:
+    """Return a subscription."""
+    return {
+        "id": row.pk,
+        "project_id": row.project_id,
+        "workflow_id": row.workflow_id,
+        "trigger_id": row.trigger_id,
+        "trigger_key": row.trigger_key,
+        "source": row.source,
+        "cfg": row.cfg,
+        "filter_conditions": row.filter_conditions,
+        "is_active": row.is_active,
+        "paused_at": row.paused_at,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def endpoint(row: WebhookEndpoint, *, secret: str = "") -> JSON:
+    """Return an endpoint; its secret only when it was made in this request."""
+    return {
+        **endpoints.shown(row, secret=secret),
+        "id": row.pk,
+        "project_id": row.project_id,
+        "workflow_id": row.workflow_id,
+        "name": row.name,
+        "methods": row.methods,
+        "event_key": row.event_key_template,
+        "is_active": row.is_active,
+        "previous_valid_until": row.previous_valid_until,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def schedule(row: ScheduleTrigger) -> JSON:
+    """Return a schedule; times are UTC."""
+    return {
+        "id": row.pk,
+        "project_id": row.project_id,
+        "workflow_id": row.workflow_id,
+        "trigger_id": row.trigger_id,
+        "cron": row.cron,
+        "timezone": row.timezone,
+        "missed": row.missed_policy,
+        "is_active": row.is_active,
+        "next_due_at": row.next_due_at,
+        "last_due_at": row.last_due_at,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def event_row(row: TriggerEvent) -> JSON:
+    """Return an event as lists show it, without its data."""
+    return {
+        "id": row.pk,
+        "project_id": row.project_id,
+        "trigger_key": row.trigger_key,
+        "trigger_type": row.trigger_type,
+        "source": row.source,
+        "event_key": row.dedupe_key,
+        "is_sample": row.is_sample,
+        "fate": row.fate,
+        "received_at": row.received_at,
+    }
+
+
+def event_detail(row: TriggerEvent, execution_ids: list[Any]) -> JSON:
+    """Return an event with its data and what it started."""
+    return {
+        **event_row(row),
+        "data": row.data,
+        "request": row.request,
+        "execution_ids": execution_ids,
+    }

@@ -1,0 +1,79 @@
+"""``/api/v1/webhook-endpoints/`` and ``schedules/``: what publishing made of the triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from leadsend.access.models import ProjectQuerySet
+from leadsend.lib.api import ProjectViewSet
+from triggers import subscribing
+from triggers.api import serializers as shown
+from triggers.api import shapes
+from triggers.api.filters import EndpointFilter, ScheduleFilter
+from triggers.models import ScheduleTrigger, WebhookEndpoint
+
+
+class EndpointViewSet(ProjectViewSet):
+    """Webhook addresses. Their settings are the trigger's in the workflow's document."""
+
+    serializer_class = shown.EndpointSerializer
+    filterset_class = EndpointFilter
+    order_fields = ("id", "created_at")
+    policy: ClassVar[Mapping[str, str]] = {
+        "list": "subscription.read",
+        "retrieve": "subscription.read",
+        "rotate": "subscription.manage",
+    }
+
+    def get_queryset(self) -> ProjectQuerySet:
+        """Return the endpoints that the user may see."""
+        return WebhookEndpoint.objects.visible_to(self.user)
+
+    def list(self, request: Request) -> Response:
+        """List endpoints, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([shapes.endpoint(row) for row in page or ()])
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Show an endpoint."""
+        return Response(shapes.endpoint(self.get_object()))
+
+    @extend_schema(request=shown.NothingToSaySerializer, responses=shown.EndpointSerializer)
+    @action(detail=True, methods=["post"])
+    def rotate(self, request: Request, pk: str) -> Response:
+        """Make a new secret, shown in this answer only; the old one stays good for 24 hours."""
+        row = self.get_object()
+        self.read(shown.NothingToSaySerializer)
+        secret = subscribing.rotate_secret(row, user=self.user)
+        return Response(shapes.endpoint(row, secret=secret))
+
+
+class ScheduleViewSet(ProjectViewSet):
+    """Schedules. Their settings are the trigger's in the workflow's document."""
+
+    serializer_class = shown.ScheduleSerializer
+    filterset_class = ScheduleFilter
+    order_fields = ("id", "created_at")
+    policy: ClassVar[Mapping[str, str]] = {
+        "list": "subscription.read",
+        "retrieve": "subscription.read",
+    }
+
+    def get_queryset(self) -> ProjectQuerySet:
+        """Return the schedules that the user may see."""
+        return ScheduleTrigger.objects.visible_to(self.user)
+
+    def list(self, request: Request) -> Response:
+        """List schedules, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([shapes.schedule(row) for row in page or ()])
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Show a schedule."""
+        return Response(shapes.schedule(self.get_object()))
