@@ -11,11 +11,13 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from celery import current_app
 from django.db import transaction
 from kombu.exceptions import KombuError
+
+# Not ``current_app``: that one is a thread's own, and threads of a web server have none.
+from leadsend.celery import app
 
 log = logging.getLogger(__name__)
 
@@ -108,13 +110,37 @@ class EngineBell:
 engines = EngineBell()
 
 
-def _send_wake() -> None:
-    current_app.send_task(WAKE_JOB, retry=False, ignore_result=True, expires=_EXPIRES_S)
+class WakeSender:
+    """Publishes the wake job on a connection of its own, which is kept while it works."""
+
+    def __init__(self, celery: Any) -> None:
+        self._celery = celery
+        self._producer: Any = None
+
+    def send(self) -> None:
+        """Publish one message. Raises what ``failures`` names, at once, while the broker is away."""
+        if self._producer is None:
+            # Without this the transport tries again for six seconds by itself.
+            connection = self._celery.connection_for_write(transport_options={"max_retries": 0})
+            self._producer = self._celery.amqp.Producer(connection)
+        try:
+            self._celery.send_task(
+                WAKE_JOB,
+                producer=self._producer,
+                retry=False,
+                ignore_result=True,
+                expires=_EXPIRES_S,
+            )
+        except self.failures():
+            self._producer.connection.release()
+            self._producer = None
+            raise
+
+    def failures(self) -> tuple[type[BaseException], ...]:
+        """Return the errors of a broker that is away; they differ by transport."""
+        connection = self._celery.connection_for_write()
+        return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
 
 
-def _broker_failures() -> tuple[type[BaseException], ...]:
-    connection = current_app.connection_for_write()
-    return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
-
-
-_bell = Bell(_send_wake, _broker_failures)
+_sender = WakeSender(app)
+_bell = Bell(_sender.send, _sender.failures)
