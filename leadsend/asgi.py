@@ -8,10 +8,13 @@ from typing import Any
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from leadsend.lib.body_limit import limited
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsend.settings")
-django_application = get_asgi_application()
+django_application = limited(get_asgi_application(), limit_bytes=settings.BODY_LIMIT_BYTES)
 
 # Models can be imported only once Django is set up, and Celery's app must be the current one
 # before anything rings.

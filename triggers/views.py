@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
+from leadsend.access.pages import PUBLIC, page
 from leadsend.lib import clock
 from leadsend.lib.errors import LeadSendError, UnreadableInput
 from leadsend.lib.input_guard import MAX_BYTES
@@ -14,6 +15,7 @@ from triggers.hooks import HookAnswer, HookRequest
 
 
 @csrf_exempt  # the sender proves itself by the endpoint's own check
+@page(PUBLIC)
 def receive_hook(request: HttpRequest, token: str) -> HttpResponse:
     """Answer a webhook; what is answered 2xx is committed."""
     try:
