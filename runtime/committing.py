@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
-
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.postgres import Connection
 from runtime import recording, transactional
+from runtime.engine.commands import ApplyWrite
 from runtime.engine.transitions import EXECUTION_FINAL
 from runtime.recording import Flags, Recorded
 from runtime.runs import Run
 from runtime.signals import execution_finished, execution_started
-
-log = logging.getLogger(__name__)
 
 
 def commit(
@@ -60,8 +56,8 @@ def _heed(run: Run, flags: Flags, *, is_stopping: bool) -> None:
 def _make_writes(connection: Connection, runs: list[Run], *, is_stopping: bool) -> None:
     writing = [run for run in runs if run.writes]
     while writing:
+        _write(connection, writing)
         for run in writing:
-            _write(connection, run)
             run.advance()
             if is_stopping or run.is_pausing:
                 run.drop_asked()
@@ -80,29 +76,28 @@ def _restoring(runs: list[Run]) -> Iterator[None]:
         raise
 
 
-def _write(connection: Connection, run: Run) -> None:
-    writes, run.writes = run.writes, []
-    for write in writes:
-        started_at = run.clock()
-        place = transactional.Place(
-            project_id=run.claimed.project_id,
-            workflow_id=run.claimed.workflow_id,
-            execution_id=run.id,
-            step_id=write.step_id,
-            business_key=run.business_key,
-            effect_key=write.idempotency_key,
-        )
-        try:
-            output = transactional.make(connection, place, write.apply)
-        except LeadSendError as error:
-            run.answer(write, started_at=started_at, error=error)
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:
-            log.exception("write failed unforeseen", extra={"execution": str(run.id)})
-            run.answer(write, started_at=started_at, error=transactional.as_failure(error))
+def _write(connection: Connection, runs: list[Run]) -> None:
+    asked = [(run, write, run.clock()) for run in runs for write in run.writes]
+    for run in runs:
+        run.writes = []
+    writes = [(_place(run, write), write.apply) for run, write, _ in asked]
+    outcomes = transactional.make_all(connection, writes)
+    for (run, write, started_at), outcome in zip(asked, outcomes, strict=True):
+        if isinstance(outcome, LeadSendError):
+            run.answer(write, started_at=started_at, error=outcome)
         else:
-            run.answer(write, started_at=started_at, output=output)
+            run.answer(write, started_at=started_at, output=outcome)
+
+
+def _place(run: Run, write: ApplyWrite) -> transactional.Place:
+    return transactional.Place(
+        project_id=run.claimed.project_id,
+        workflow_id=run.claimed.workflow_id,
+        execution_id=run.id,
+        step_id=write.step_id,
+        business_key=run.business_key,
+        effect_key=write.idempotency_key,
+    )
 
 
 def _send_signals(connection: Connection, said: list[Recorded]) -> None:

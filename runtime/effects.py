@@ -176,16 +176,18 @@ class Post:
         """Send or keep the mail; returns ``{"message_id", "mode", "subject"}``, see the contract."""
         sender, url = settings.MAIL_FROM, settings.EMAIL_URL
         key = self._context.idempotency_key
-        message = mail_building.build(mail, idempotency_key=key, sender=sender)
         words = mail_building.words_of(mail)
         answer: dict[str, Any] = {
-            "message_id": str(message["Message-ID"]),
+            "message_id": mail_building.message_id(key, sender),
             "mode": "smtp" if url else "outbox",
-            "subject": str(message["Subject"]),
+            "subject": words.subject[: mail_building.LONGEST_SUBJECT],
         }
         if url:
+            message = mail_building.build(mail, idempotency_key=key, sender=sender)
             refused = await asyncio.to_thread(smtp.send, message, url)
             answer |= {"refused": refused} if refused else {}
+        else:
+            mail_building.check(mail, words)
         self._context.mails.append(
             MailRow(
                 step_id=self._context.step_id,

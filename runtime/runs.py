@@ -194,9 +194,10 @@ class Run:
     def recorded(self) -> None:
         """Note that everything so far is committed."""
         for record in self.unsaved:
-            (self.open_rows.discard if record.status in STEP_FINAL else self.open_rows.add)(
-                self.row_id(record)
-            )
+            if record.status not in STEP_FINAL:
+                self.open_rows.add(self.row_id(record))
+            elif self.open_rows:  # computing an id costs more than all else here
+                self.open_rows.discard(self.row_id(record))
         self.unsaved, self.mails = [], []
         self.is_tried_again, self.was_recorded = False, True
 

@@ -1,14 +1,16 @@
 """Writes of our own that steps ask for, made inside the commit that records the step.
 
-An act is a function ``(connection, place, arguments) -> output``; ``ACTS`` names them. The output of
-every task act is ``{"task_id", "title", "status", "assignee", "due_at", "priority"}``.
+An act is a function ``(connection, place, arguments) -> output``; ``ACTS`` names them. The output
+of every task act is ``{"task_id", "title", "status", "assignee", "due_at", "priority"}``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +22,8 @@ from leadsend.lib.ids import uuid7
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
 from registry.sdk.action import Apply
+
+log = logging.getLogger(__name__)
 
 _PRIORITIES: Final = frozenset({"low", "normal", "high"})
 
@@ -42,44 +46,146 @@ class _Assignee:
     team_id: UUID | None = None
 
 
-def make(connection: Connection, place: Place, write: Apply) -> Any:
-    """Make the write in a savepoint and return its output.
+Write = tuple[Place, Apply]
 
-    Raises ConfigurationError or PermanentError; the transaction around it stays usable then.
+
+def make_all(connection: Connection, writes: Sequence[Write]) -> list[Any]:
+    """Make writes; return for each its output, or the LeadSendError that says why not.
+
+    New tasks of a batch are one statement. Every group, and every write that is made alone, has a
+    savepoint, so the transaction around them stays usable. Raises psycopg.OperationalError.
     """
+    outcomes: list[Any] = [None] * len(writes)
+    alone = list(range(len(writes)))
+    new = [at for at in alone if writes[at][1].act == "task.create"]
+    if len(new) > 1:
+        with suppress(psycopg.DataError, psycopg.IntegrityError), connection.transaction():
+            made = _create_all(connection, [writes[at] for at in new])
+            for at, outcome in zip(new, made, strict=True):
+                outcomes[at] = outcome
+            alone = [at for at in alone if at not in set(new)]
+    for at in alone:
+        outcomes[at] = _make(connection, *writes[at])
+    return outcomes
+
+
+def _make(connection: Connection, place: Place, write: Apply) -> Any:
+    """Make one write in a savepoint; return its output or the error."""
     act = ACTS.get(write.act)
     if act is None:
-        raise ConfigurationError(f"There is no write {write.act!r} here.", code="act_unknown")
+        return ConfigurationError(f"There is no write {write.act!r} here.", code="act_unknown")
     try:
         with connection.transaction():
             return act(connection, place, write.arguments)
+    except LeadSendError as error:
+        return error
     except (psycopg.DataError, psycopg.IntegrityError) as error:
-        raise PermanentError(f"The database refused it: {_first_line(error)}") from error
+        return PermanentError(f"The database refused it: {_first_line(error)}")
+    except psycopg.OperationalError:
+        raise
+    except Exception as error:
+        log.exception("write failed unforeseen", extra={"execution": str(place.execution_id)})
+        return PermanentError(
+            f"The write failed in a way its author did not foresee: {error!r}"[:500],
+            code="unexpected",
+        )
 
 
-def _create(connection: Connection, place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
-    assignee = _find_assignee(connection, place.project_id, given.get("assignee"))
-    values = {
-        "id": uuid7(),
-        "project": place.project_id,
-        "title": clean_text(str(given.get("title") or "Follow up"))[:300],
-        "description": clean_text(str(given.get("description") or "")),
-        "priority": _priority(given.get("priority")),
-        "user": assignee.user_id,
-        "team": assignee.team_id,
-        "due_at": _moment(given.get("due_at")),
-        "workflow": place.workflow_id,
-        "execution": place.execution_id,
-        "step": place.step_id,
-        "business_key": place.business_key,
-        "effect_key": place.effect_key,
+def _create(connection: Connection, place: Place, given: Mapping[str, Any]) -> Any:
+    (outcome,) = _create_all(connection, [(place, Apply(act="task.create", arguments=given))])
+    if isinstance(outcome, LeadSendError):
+        raise outcome
+    return outcome
+
+
+def _create_all(connection: Connection, writes: Sequence[Write]) -> list[Any]:
+    known: dict[tuple[UUID, str], _Assignee | LeadSendError] = {}
+    prepared = [_new_task(connection, place, write.arguments, known) for place, write in writes]
+    rows = [row for row in prepared if isinstance(row, dict)]
+    if rows:
+        columns = {name: [row[name] for row in rows] for name in _NEW}
+        made = {found[0] for found in connection.execute(_INSERT, columns).fetchall()}
+    else:
+        made = set()
+    return [
+        _output_of_new(row)
+        if not isinstance(row, dict) or row["effect_key"] in made
+        # This step made its task before: an answer that was lost. The task stays as it is.
+        else _known_output(connection, row)
+        for row in prepared
+    ]
+
+
+_NEW: Final = (
+    "id",
+    "project",
+    "title",
+    "description",
+    "priority",
+    "user",
+    "team",
+    "due_at",
+    "workflow",
+    "execution",
+    "step",
+    "business_key",
+    "effect_key",
+)
+
+
+def _new_task(
+    connection: Connection,
+    place: Place,
+    given: Mapping[str, Any],
+    known: dict[tuple[UUID, str], _Assignee | LeadSendError],
+) -> dict[str, Any] | LeadSendError:
+    """Return the columns of a task's row, or why it cannot be made; look each assignee up once."""
+    who = (place.project_id, str(given.get("assignee") or "").strip())
+    try:
+        if who not in known:
+            known[who] = _find_assignee(connection, *who)
+        assignee = known[who]
+        if isinstance(assignee, LeadSendError):
+            return assignee
+        return {
+            "id": uuid7(),
+            "project": place.project_id,
+            "title": clean_text(str(given.get("title") or "Follow up"))[:300],
+            "description": clean_text(str(given.get("description") or "")),
+            "priority": _priority(given.get("priority")),
+            "user": assignee.user_id,
+            "team": assignee.team_id,
+            "assignee": who[1] or None,
+            "due_at": _moment(given.get("due_at")),
+            "workflow": place.workflow_id,
+            "execution": place.execution_id,
+            "step": place.step_id,
+            "business_key": place.business_key,
+            "effect_key": place.effect_key,
+        }
+    except LeadSendError as error:
+        known.setdefault(who, error)
+        return error
+
+
+def _output_of_new(row: dict[str, Any] | LeadSendError) -> Any:
+    if isinstance(row, LeadSendError):
+        return row
+    due_at = row["due_at"]
+    return {
+        "task_id": str(row["id"]),
+        "title": row["title"],
+        "status": "PENDING",
+        "assignee": row["assignee"],
+        "due_at": due_at.isoformat() if due_at else None,
+        "priority": row["priority"],
     }
-    row = connection.execute(_INSERT, values).fetchone()
-    if row is not None:
-        return _output(connection, row[0], place.project_id)
-    # This step made its task before: an answer that was lost. The task stays as it is.
-    known = connection.execute("SELECT id FROM tasks WHERE effect_key = %s", [place.effect_key])
-    return _output(connection, known.fetchall()[0][0], place.project_id)
+
+
+def _known_output(connection: Connection, row: Mapping[str, Any]) -> dict[str, Any]:
+    sql = "SELECT id FROM tasks WHERE effect_key = %s"
+    task_id = connection.execute(sql, [row["effect_key"]]).fetchall()[0][0]
+    return _output(connection, task_id, row["project"])
 
 
 def _update(connection: Connection, place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,8 +295,9 @@ def _moment(given: Any) -> datetime | None:
     if not given:
         return None
     try:
-        return datetime.fromisoformat(str(given))
-    except ValueError as error:
+        moment = datetime.fromisoformat(str(given))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise PermanentError(f"Due holds {str(given)[:40]!r}, which is no date.") from error
 
 
@@ -198,20 +305,18 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def as_failure(error: Exception) -> LeadSendError:
-    """Return what a write that failed in an unforeseen way is recorded as."""
-    return PermanentError(
-        f"The write failed in a way its author did not foresee: {error!r}"[:500], code="unexpected"
-    )
-
-
 _INSERT: Final = """
 INSERT INTO tasks (id, project_id, title, description, status, priority, assignee_id, team_id,
   due_at, workflow_id, execution_id, step_id, business_key, effect_key, created_at, updated_at)
-VALUES (%(id)s, %(project)s, %(title)s, %(description)s, 'PENDING', %(priority)s, %(user)s,
-  %(team)s, %(due_at)s, %(workflow)s, %(execution)s, %(step)s, %(business_key)s, %(effect_key)s,
-  statement_timestamp(), statement_timestamp())
-ON CONFLICT (effect_key) DO NOTHING RETURNING id
+SELECT v.id, v.project, v.title, v.description, 'PENDING', v.priority, v.person, v.team, v.due_at,
+       v.workflow, v.execution, v.step, v.business_key, v.effect_key, statement_timestamp(),
+       statement_timestamp()
+  FROM unnest(%(id)s::uuid[], %(project)s::uuid[], %(title)s::text[], %(description)s::text[],
+    %(priority)s::text[], %(user)s::uuid[], %(team)s::uuid[], %(due_at)s::timestamptz[],
+    %(workflow)s::uuid[], %(execution)s::uuid[], %(step)s::text[], %(business_key)s::text[],
+    %(effect_key)s::uuid[]) AS v(id, project, title, description, priority, person, team, due_at,
+    workflow, execution, step, business_key, effect_key)
+ON CONFLICT (effect_key) DO NOTHING RETURNING effect_key
 """
 _CHANGE: Final = """
 UPDATE tasks SET title = coalesce(%(title)s, title),
