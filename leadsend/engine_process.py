@@ -29,13 +29,17 @@ from django.db import connection as django_connection  # noqa: E402
 from psycopg import Error as DatabaseError  # noqa: E402
 
 from leadsend.lib.ids import uuid7  # noqa: E402
+from leadsend.lib.mail import TEMPLATES  # noqa: E402
+from leadsend.lib.mail import render as render_mail  # noqa: E402
 from leadsend.lib.postgres import connect  # noqa: E402
+from registry.catalog import catalog  # noqa: E402
 from runtime import live, recovery  # noqa: E402
 from runtime.draining import Engine, Options  # noqa: E402
 from runtime.listening import Listener  # noqa: E402
 from runtime.recording import Recorded  # noqa: E402
 from triggers import group_commit, pumping  # noqa: E402
 from triggers.dispatch import dispatch_batch  # noqa: E402
+from workflows.definition.expressions.text import compile_text  # noqa: E402
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ _LONGEST_PAUSE_S: Final = 5.0
 
 def main(arguments: Sequence[str]) -> None:
     """Run one engine until it is told to stop."""
+    warm_up()
     engine = make_engine(UUID(arguments[0]) if arguments else uuid7())
     signal.signal(signal.SIGTERM, lambda *_: engine.stop_claiming())
     # Ctrl+C reaches the whole group; the host decides when its engines end.
@@ -72,6 +77,13 @@ def make_engine(worker_id: UUID) -> Engine:
         after_commit=[tell_pages],
     )
     return Engine(options, worker_id=worker_id)
+
+
+def warm_up() -> None:
+    """Load what is costly the first time, so that no execution waits a second for it."""
+    compile_text("{{ event.email }}")
+    render_mail(TEMPLATES[0], {})
+    catalog()
 
 
 def tell_pages(said: Sequence[Recorded]) -> None:

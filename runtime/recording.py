@@ -192,8 +192,7 @@ def _write_mails(connection: Connection, runs: Sequence[Run]) -> None:
         for mail in run.mails
     ]
     if rows:
-        with connection.cursor() as cursor:
-            cursor.executemany(_MAIL, rows)
+        connection.execute(_MAIL, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _write_timers(connection: Connection, said: Sequence[tuple[Run, str]]) -> None:
@@ -285,7 +284,8 @@ WHERE known.status NOT IN ('SUCCESS', 'FAILED', 'SKIPPED', 'CANCELLED', 'TIMED_O
 _MAIL: Final = """
 INSERT INTO outbox_mail (id, project_id, execution_id, step_id, mode, message_id, sender, "to",
   subject, text, html, created_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, statement_timestamp())
+SELECT *, statement_timestamp() FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[],
+  %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
 ON CONFLICT (message_id) DO NOTHING
 """
 _TIMER: Final = """
