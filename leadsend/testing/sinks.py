@@ -15,6 +15,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
+from devtools.ports import find_free
+
 
 @dataclass
 class CountingSink:
@@ -91,10 +93,11 @@ class MailBox:
 def mail_server() -> Iterator[tuple[MailBox, str]]:
     """Run an SMTP server on a free loopback port; give its box and the ``EMAIL_URL`` for it."""
     box = MailBox()
-    controller = Controller(box, hostname="127.0.0.1", port=0)
+    # aiosmtpd connects to the port it was given: it has to be a real one.
+    port = find_free()
+    controller = Controller(box, hostname="127.0.0.1", port=port)
     controller.start()
     try:
-        port = controller.server.sockets[0].getsockname()[1]
         yield box, f"smtp://127.0.0.1:{port}"
     finally:
         controller.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ def world(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     directory: Path = tmp_path_factory.mktemp("stack")
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
     s3 = ThreadedMotoServer(ip_address="127.0.0.1", port=find_free(), verbose=False)
     s3.start()
     host, port = s3.get_host_and_port()

@@ -29,14 +29,14 @@ def test_a_row_in_lead_sources_sends_the_mail_and_makes_the_task(world: World) -
     workflow_id = created["id"]
 
     world.stack.sql(
-        "INSERT INTO lead_sources (name, email, score) VALUES ('Ada Byron', 'ada@example.com', 80)"
+        "INSERT INTO lead_sources (name, email, score) VALUES ('Ada Byron', 'ada.byron@example.com', 80)"
     )
 
     run = finished_run(world, workflow_id)
     assert run["status"] == "SUCCESS", run
     assert run["trigger_type"] == "database"
-    assert run["context_data"]["new"]["email"] == "ada@example.com"
-    mails = until(lambda: mails_to(world, "ada@example.com"), "the mail arrives")
+    assert run["context_data"]["new"]["email"] == "ada.byron@example.com"
+    mails = until(lambda: mails_to(world, "ada.byron@example.com"), "the mail arrives")
     assert len(mails) == 1
     expect_task_of_sales_team(world, run)
     expect_steps(world, run)
