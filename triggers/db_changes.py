@@ -8,46 +8,25 @@ commit, so ``id > last`` would pass over rows of slower transactions.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
-import psycopg
 from django.apps import apps
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from psycopg import AsyncConnection
 
 from leadsend.lib import clock
-from leadsend.lib.errors import Conflict, InvalidInput, NotFound, Unavailable
+from leadsend.lib.errors import Conflict, InvalidInput, NotFound
 from triggers import draining_statements as statements
+from triggers import installing
 from triggers.models import Subscription, WatchedTable
-from triggers.row_triggers import (
-    DEFAULT_OPERATIONS,
-    OPERATIONS,
-    TableName,
-    Watch,
-    catch_up_statement,
-    install_statements,
-    table_name,
-    uninstall_statement,
-)
+from triggers.row_triggers import DEFAULT_OPERATIONS, OPERATIONS, TableName, table_name
 from workflows.models import Workflow
-
-log = logging.getLogger(__name__)
 
 MAX_DEPTH = 5
 ALARM_AGE = timedelta(seconds=60)
-_LOCK_TIMEOUT = "5s"
-_WATCH_COLUMNS = ("key_column", "operations", "columns", "waiting_since")
-_NOT_NOW = (
-    psycopg.errors.LockNotAvailable,
-    psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.UndefinedTable,
-    psycopg.errors.UndefinedObject,
-)
 # Not the business of workflows, whoever asks: their rows hold sessions, secrets and our own work.
 _CLOSED_SCHEMAS = ("information_schema", "pgmq")
 
@@ -70,24 +49,6 @@ async def drain(connection: AsyncConnection, limit: int = 500) -> int:
         cursor = await connection.execute(statements.DRAIN, values)
         (count,) = await cursor.fetchone() or (0,)
     return int(count)
-
-
-async def install_waiting(connection: AsyncConnection) -> int:
-    """Install the triggers of watched tables that exist by now; return how many.
-
-    Of a table that did not exist when it was first watched, the rows that came before its trigger
-    are recorded as added.
-    """
-    cursor = await connection.execute(statements.WAITING)
-    waiting = [TableName(schema=schema, table=table) for schema, table in await cursor.fetchall()]
-    count = 0
-    for name in waiting:
-        try:
-            async with connection.transaction():
-                count += await _install_waiting(connection, name)
-        except _NOT_NOW as error:
-            log.warning("table not watched yet", extra={"table": str(name), "error": str(error)})
-    return count
 
 
 def keep(workflow: Workflow, trigger_id: str, cfg: Mapping[str, Any]) -> str:
@@ -147,12 +108,12 @@ def watch(
     row.operations = [one for one in OPERATIONS if one in {*row.operations, *operations}]
     if is_by_hand:
         row.columns, row.key_column, row.is_by_hand = columns, key_column, True
-    exists, is_installed = _look_up(name)
+    exists, is_installed = installing.look_up(name)
     if is_new and not exists:
         row.waiting_since = clock.now()
     row.save()
     if exists and (not is_installed or before != (row.operations, row.columns, row.key_column)):
-        install(name)
+        installing.install(name)
         row.refresh_from_db()
     return row
 
@@ -168,27 +129,6 @@ def unwatch(project_id: UUID, name: TableName) -> None:
         names = ", ".join(sorted({f"“{one.workflow}”" for one in listening}))
         raise Conflict(f"Workflows listen to the table {name}: retire {names} first.")
     _remove(row, name)
-
-
-def install(name: TableName) -> None:
-    """Make or replace a table's trigger so that it serves all its watches (at least one)."""
-    with _said_plainly(name), connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-        cursor.execute(statements.INSTALL_TURN, [statements.INSTALL_LOCK])
-        cursor.execute(statements.FIND_KEY, [name.schema, name.table])
-        rows = _rows(name).order_by("id").values_list(*_WATCH_COLUMNS)
-        for statement in _installing(name, list(rows), _home()):
-            cursor.execute(statement)
-        cursor.execute(statements.NO_LONGER_WAITING, [name.schema, name.table])
-        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
-
-
-def uninstall(name: TableName) -> None:
-    """Take a table's trigger and its function away; the schema is as it was before."""
-    with _said_plainly(name), connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-        cursor.execute(uninstall_statement(name, home=_home()))
-        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def health() -> dict[str, Any]:
@@ -212,47 +152,19 @@ def create_lead_sources() -> TableName:
     name = TableName(schema="public", table="lead_sources")
     with connection.cursor() as cursor:
         cursor.execute(statements.LEAD_SOURCES)
-    exists, is_installed = _look_up(name)
+    exists, is_installed = installing.look_up(name)
     if exists and not is_installed and _rows(name).exists():
-        install(name)
+        installing.install(name)
     return name
-
-
-async def _install_waiting(connection: AsyncConnection, name: TableName) -> int:
-    cursor = await connection.execute(statements.TAKE_TURN, [statements.INSTALL_LOCK])
-    turn = await cursor.fetchone()
-    if turn is None or not turn[0]:
-        return 0
-    await connection.execute("SET LOCAL lock_timeout = '1s'")
-    await connection.execute(statements.FIND_KEY, [name.schema, name.table])
-    cursor = await connection.execute(statements.WATCHES, [name.schema, name.table])
-    rows = await cursor.fetchall()
-    cursor = await connection.execute(statements.HOME)
-    (home,) = await cursor.fetchone() or ("public",)
-    for statement in _installing(name, rows, home):
-        await connection.execute(statement.encode())
-    await connection.execute(statements.NO_LONGER_WAITING, [name.schema, name.table])
-    return 1
-
-
-def _installing(name: TableName, rows: Sequence[Any], home: str) -> Iterator[str]:
-    """Yield the statements of an installation, given the watches' rows of ``_WATCH_COLUMNS``."""
-    if not rows:
-        return
-    watch = Watch.union(name, [row[:3] for row in rows])
-    yield from install_statements(watch, home=home)
-    if any(waiting_since for *_, waiting_since in rows) and "insert" in watch.operations:
-        # The trigger's lock keeps writers out until the commit: no row is missed or told twice.
-        yield catch_up_statement(watch, home=home)
 
 
 def _remove(row: WatchedTable, name: TableName) -> None:
     row.delete()
     if _rows(name).exists():
-        if _look_up(name)[0]:
-            install(name)
+        if installing.look_up(name)[0]:
+            installing.install(name)
         return
-    uninstall(name)
+    installing.uninstall(name)
 
 
 def _rows(name: TableName) -> Any:
@@ -263,50 +175,12 @@ def _listeners(project_id: UUID, name: TableName) -> Any:
     return Subscription.objects.filter(project_id=project_id, source=name.source, is_active=True)
 
 
-def _look_up(name: TableName) -> tuple[bool, bool]:
-    """Return whether the table exists, and whether it has our trigger. Raises InvalidInput."""
-    with connection.cursor() as cursor:
-        cursor.execute(statements.LOOK_UP, [name.schema, name.table])
-        row = cursor.fetchone()
-    if row is None:
-        return False, False
-    kind, is_partition, is_installed = row
-    if kind not in "rp" or is_partition:
-        raise InvalidInput(f"{name} is a view, a partition or the like: watch a whole table.")
-    return True, is_installed
-
-
 def _refuse_closed(name: TableName) -> None:
     is_system = name.schema.startswith("pg_") or name.schema in _CLOSED_SCHEMAS
-    if is_system or (name.schema == _home() and name.table in _own_tables()):
+    if is_system or (name.schema == installing.home() and name.table in _own_tables()):
         raise InvalidInput(f"{name} is one of LeadSend's or PostgreSQL's own tables.")
 
 
 def _own_tables() -> set[str]:
     models = apps.get_models(include_auto_created=True)
     return {"django_migrations"} | {model._meta.db_table for model in models}
-
-
-def _home() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(statements.HOME)
-        return str(cursor.fetchone()[0])
-
-
-@contextmanager
-def _said_plainly(name: TableName) -> Iterator[None]:
-    try:
-        yield
-    except DatabaseError as error:
-        _explain(name, error)
-
-
-def _explain(name: TableName, error: DatabaseError) -> NoReturn:
-    if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
-        message = f"The table {name} is busy: a long transaction holds it. Try again later."
-        raise Unavailable(message, code="table_busy") from error
-    if isinstance(error.__cause__, psycopg.errors.InsufficientPrivilege):
-        raise InvalidInput(
-            f"LeadSend may not add a trigger to {name}: its database user must own the table."
-        ) from error
-    raise error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import AsyncConnection
 
-from triggers import db_changes, schedules
+from triggers import db_changes, installing, schedules
 from triggers.group_commit import connect
 from triggers.waking import NOTIFY
 
@@ -25,5 +25,5 @@ async def pump(connection: AsyncConnection) -> int:
     a count above 0 a call at once may find more. Raises psycopg.Error when the database is away.
     """
     fired = await schedules.pump(connection)
-    await db_changes.install_waiting(connection)
+    await installing.install_waiting(connection)
     return fired + await db_changes.drain(connection)

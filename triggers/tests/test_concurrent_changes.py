@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from leadsend.lib import postgres
 from triggers import db_changes
 from triggers.models import InboxEntry, TableChange, TriggerEvent
 from triggers.row_triggers import TableName
@@ -35,16 +36,8 @@ def counted():
 
 @pytest.mark.django_db(transaction=True)
 def test_every_committed_change_is_told_once_and_in_order(counted):
-    settings = connection.settings_dict
-    address = {
-        "host": settings["HOST"],
-        "port": settings["PORT"],
-        "user": settings["USER"],
-        "password": settings["PASSWORD"],
-        "dbname": settings["NAME"],
-    }
     with ThreadPoolExecutor(WRITERS) as pool:
-        writing = [pool.submit(write, address, seed) for seed in range(WRITERS)]
+        writing = [pool.submit(write, seed) for seed in range(WRITERS)]
         on_connections(*[lambda link: drain_until(link, writing)] * 2)
         committed: Counter[int] = sum((one.result() for one in writing), Counter())
     on_connections(drain_all)
@@ -58,11 +51,11 @@ def test_every_committed_change_is_told_once_and_in_order(counted):
     assert not TableChange.objects.exists()
 
 
-def write(address, seed):
+def write(seed):
     """Change rows in transactions of other lengths, some rolled back; return changes by key."""
     chance, left = random.Random(seed), CHANGES  # noqa: S311 - no secret
     committed: Counter[int] = Counter()
-    with psycopg.connect(**address, autocommit=True) as link:
+    with postgres.connect("writer") as link:
         while left > 0:
             keys = sorted(chance.sample(range(1, KEYS + 1), min(left, chance.randint(1, 6))))
             with link.transaction() as open_one:
