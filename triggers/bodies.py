@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,6 +17,7 @@ _CHARSETS = {"": "utf-8", "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8"
 Reader = Callable[[bytes, str], Any]
 
 
+@lru_cache(maxsize=256)
 def reader_for(content_type: str) -> Reader:
     """Return what reads bodies of this type. Raises UnsupportedContentType.
 

@@ -49,11 +49,12 @@ class Accepted:
 
 
 # One statement, so one commit holds key, event and inbox row, or none of them. Every part gives
-# way to what is there already: saying it again with the same ids changes nothing.
+# way to what is there already: saying it again with the same ids changes nothing. Parameters go in
+# binary form (%b): writing JSON into the text form of an array costs 27 µs an event, this 4.
 INSERT = """
 WITH incoming AS (
-  SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[],
-                       %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::int[])
+  SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[],
+                       %b::text[], %b::text[], %b::uuid[], %b::uuid[], %b::int[])
     AS t(event_id, project_id, trigger_key, trigger_type, source, data, request, dedupe_key,
          subscription_id, workflow_id, replay)
 ), keyed AS (
@@ -84,7 +85,7 @@ SELECT id FROM stored
 FIRST_WITH_KEY = """
 SELECT k.source, k.key, k.event_id, k.answer
   FROM event_key k
-  JOIN unnest(%s::text[], %s::text[]) AS t(source, key) ON k.source = t.source AND k.key = t.key
+  JOIN unnest(%b::text[], %b::text[]) AS t(source, key) ON k.source = t.source AND k.key = t.key
 """
 
 _COLUMNS: tuple[Callable[[NewEvent], Any], ...] = (
