@@ -11,12 +11,12 @@ from django.conf import settings
 
 from leadsend.lib.errors import ConfigurationError, LeadSendError
 from leadsend.lib.input_guard import clean_text
-from leadsend.lib.postgres import Connection
+from leadsend.lib.postgres import AWAY, Connection
 from leadsend.lib.redaction import forgetting_secrets
 from registry.sdk.catalog_view import CatalogView
 from runtime.claiming import Claimed, load_steps
 from runtime.engine.state import RunInfo, RunState
-from runtime.plans import Compiled, Plans, compile_document, secrets_of
+from runtime.plans import NO_DOCUMENT, Compiled, Plans, secrets_of
 from runtime.runs import Run
 
 log = logging.getLogger(__name__)
@@ -32,17 +32,25 @@ def begin(
     plans: Plans,
     catalog: CatalogView,
     clock: Callable[[], datetime],
-) -> list[Run]:
-    """Return the runs, ready to be advanced; queries once for all of them."""
+) -> tuple[list[Run], list[Claimed]]:
+    """Return the runs, ready to be advanced, and what could not be made ready; queries once.
+
+    The latter is a bug of ours, in one of many: it must not take the others along.
+    """
     compiled = plans.of_versions(connection, [row.version_id for row in claimed])
     known = load_steps(connection, [row.id for row in claimed if not row.is_fresh])
-    runs = []
+    runs, broken = [], []
     for row in claimed:
-        found = compiled.get(row.version_id) or compile_document("{}", catalog)
-        run = _run(row, found, catalog, clock)
-        run.load(known.get(row.id, ()))
-        runs.append(run)
-    return runs
+        try:
+            run = _run(row, compiled.get(row.version_id) or NO_DOCUMENT, catalog, clock)
+            run.load(known.get(row.id, ()))
+            runs.append(run)
+        except AWAY:
+            raise
+        except Exception:
+            log.exception("execution not begun", extra={"execution": str(row.id)})
+            broken.append(row)
+    return runs, broken
 
 
 def _run(

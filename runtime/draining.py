@@ -73,13 +73,14 @@ class Engine:
         self._to_record: dict[UUID, Run] = {}
         self._turn = 0
         self._claim_at = 0.0
+        self._due_at = float("inf")
         self.leases = Leases(
             worker_id=self.worker_id,
             lease_s=options.lease_s,
             connect=options.connect,
             asked=self.ring,
         )
-        self._effects = EffectLoop(answered=self._answered, may_begin=self.leases.is_sure)
+        self._effects = EffectLoop(answered=self._answered, may_begin=self._may_begin)
 
     def ring(self) -> None:
         """Say that there may be work; from any thread."""
@@ -126,8 +127,9 @@ class Engine:
         return bool(moved or claimed or answered or recorded)
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep until rung, until an effect answers, or for so long."""
-        self._rung.wait(timeout_s)
+        """Sleep until rung, until an effect answers, until something is due, or for so long."""
+        due_in_s = self._due_at - clock.monotonic()
+        self._rung.wait(max(0.0, min(timeout_s, due_in_s)))
         self._rung.clear()
 
     def close(self) -> None:
@@ -141,8 +143,10 @@ class Engine:
         room = min(self.options.batch, self.options.most_held - len(self.held))
         if self._stopping.is_set() or room <= 0:
             return 0
-        if not is_due and clock.monotonic() < self._claim_at:
+        if not is_due and clock.monotonic() < min(self._claim_at, self._due_at):
             return 0
+        if self._due_at <= clock.monotonic():
+            self._due_at = float("inf")
         self._claim_at = clock.monotonic() + self.options.poll_s
         since = clock.monotonic()
         self._turn += 1
@@ -157,21 +161,26 @@ class Engine:
             return 0
         self._claim_at = 0.0
         self.clock.set(claimed[-1].now)
-        runs = begin(
+        runs, broken = begin(
             connection,
             claimed,
             plans=self._plans,
             catalog=self.options.catalog,
             clock=self.clock.now,
         )
+        if broken:
+            recording.hand_back(connection, broken, is_crash=True)
         self.leases.hold(runs, since=since)
         for run in runs:
             self.held[run.id] = self._to_record[run.id] = run
-        return len(runs)
+        return len(claimed)
 
     def _answered(self, answer: Answer) -> None:
         self._answers.put(answer)
         self._rung.set()
+
+    def _may_begin(self, run: Run) -> bool:
+        return self.leases.is_sure(run) and not self._stopping.is_set()
 
     def _take_answers(self) -> int:
         count = 0
@@ -204,7 +213,7 @@ class Engine:
         for run in self.leases.asked_to_stop():
             self._to_record[run.id] = run
         for run in self.held.values():
-            if run.under_way and run.is_over_time():
+            if run.is_to_be_cut_off():
                 self._effects.cut_off(run)
 
     def _record_all(self, connection: Connection) -> int:
@@ -232,7 +241,7 @@ class Engine:
                 raise
             except Exception:
                 log.exception("execution not recorded", extra={"execution": str(run.id)})
-                recording.hand_back(connection, [run], is_crash=True)
+                recording.hand_back(connection, [run.claimed], is_crash=True)
                 self._forget(run)
 
     def _record(self, connection: Connection, runs: list[Run]) -> None:
@@ -248,10 +257,13 @@ class Engine:
         for run in runs:
             self._to_record.pop(run.id, None)
             run.recorded()
-            if statuses.get(run.id) == "RUNNING":
+            status = statuses.get(run.id)
+            if status == "RUNNING":
                 going_on.append(run)
                 continue
-            if run.id not in statuses and not run.is_tried_again:
+            if status in ("PENDING", "WAITING"):
+                self._expect(run)
+            if status is None and not run.is_tried_again:
                 log.warning(
                     "lost_lease", extra={"execution": str(run.id), "fence": run.claimed.fence}
                 )
@@ -261,6 +273,12 @@ class Engine:
             self._begin_calls(run)
         for tell in self.options.after_commit:
             tell(said)
+
+    def _expect(self, run: Run) -> None:
+        """Look again when the run is due, not only at the next poll."""
+        if run.due_at is not None:
+            due_in_s = (run.due_at - self.clock.now()).total_seconds()
+            self._due_at = min(self._due_at, clock.monotonic() + max(0.0, due_in_s))
 
     def _begin_calls(self, run: Run) -> None:
         calls, run.asked = run.asked, []
@@ -278,7 +296,7 @@ class Engine:
         if not runs:
             return
         try:
-            recording.hand_back(self._connected(), runs, is_crash=False)
+            recording.hand_back(self._connected(), [run.claimed for run in runs], is_crash=False)
         except AWAY as error:
             log.warning("leases run out by themselves", extra={"error": str(error)[:200]})
         for run in runs:

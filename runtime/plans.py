@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from leadsend.lib.errors import ConfigurationError, LeadSendError
@@ -17,7 +18,9 @@ from workflows.definition.canonical import load
 from workflows.definition.expressions.text import compile_text
 from workflows.definition.upgrades import upgrade
 
-KEPT = 1000
+log = logging.getLogger(__name__)
+
+KEPT: Final = 1000
 Evaluate = Callable[[Mapping[str, Any]], Any]
 
 
@@ -31,6 +34,15 @@ class Compiled:
     business_key: Evaluate | None = None
     has_secrets: bool = False
     error: ConfigurationError | None = None
+
+
+_NOTHING: Final = Plan(steps=(), by_id={}, variables={})
+NO_DOCUMENT: Final = Compiled(
+    name="",
+    document={},
+    plan=_NOTHING,
+    error=ConfigurationError("The version's document is gone.", code="document_missing"),
+)
 
 
 class Plans:
@@ -84,11 +96,11 @@ def compile_document(text: str, catalog: CatalogView) -> Compiled:
         )
     except LeadSendError as error:
         refused = ConfigurationError(error.message, code=error.code)
+    except Exception as error:
+        log.exception("document not compiled")
+        refused = ConfigurationError(f"The document cannot be run: {error!r}"[:500])
     return Compiled(
-        name=document.get("name", ""),
-        document=document,
-        plan=Plan(steps=(), by_id={}, variables={}),
-        error=refused,
+        name=str(document.get("name", "")), document=document, plan=_NOTHING, error=refused
     )
 
 

@@ -12,6 +12,7 @@ from leadsend.lib.ids import uuid7
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
 from leadsend.lib.redaction import redact
+from runtime.claiming import Claimed
 from runtime.engine.state import StepRecord
 from runtime.runs import Run
 from runtime.storable import to_json
@@ -63,12 +64,12 @@ def record(
     return [_recorded(run, status) for run, status in said]
 
 
-def hand_back(connection: Connection, runs: Sequence[Run], *, is_crash: bool) -> None:
+def hand_back(connection: Connection, claimed: Sequence[Claimed], *, is_crash: bool) -> None:
     """Make unrecorded executions pending again, their intents kept for the next holder.
 
     ``is_crash`` counts it towards the limit of crashes: this process could not deal with them.
     """
-    ids, fences = [run.id for run in runs], [run.claimed.fence for run in runs]
+    ids, fences = [row.id for row in claimed], [row.fence for row in claimed]
     connection.execute(_HAND_BACK, {"ids": ids, "fences": fences, "crash": int(is_crash)})
 
 

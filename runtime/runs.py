@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from runtime.engine.transitions import STEP_FINAL
 from runtime.plans import Compiled
 
 MOST_CRASHES: Final = 3
+CANCEL_PATIENCE: Final = timedelta(seconds=30)
 _POISON: Final = {
     "code": "poison",
     "message": "The process that ran this died three times, so it is not tried again. "
@@ -92,6 +93,7 @@ class Run:
     is_pausing: bool = False
     has_dropped: bool = False
     was_recorded: bool = False
+    cancelled_at: datetime | None = None
 
     @property
     def id(self) -> UUID:
@@ -154,16 +156,20 @@ class Run:
     def cancel(self) -> None:
         """Begin nothing more; the run ends as CANCELLED once nothing is under way."""
         self.state.cancel_requested = True
+        self.cancelled_at = self.cancelled_at or self.clock()
         self.drop_asked()
         self.advance()
-
-    def time_out(self) -> None:
-        """End the run: its time at work is used up."""
-        self._end(Finish(status="TIMED_OUT", error=_TIMED_OUT))
 
     def is_over_time(self) -> bool:
         """Say whether the run has been at work for longer than it may."""
         return self.clock() >= self.claimed.deadline_at
+
+    def is_to_be_cut_off(self) -> bool:
+        """Say whether what is under way has had its time: the run's limit, or 30 s after a cancel."""
+        if not self.under_way:
+            return False
+        waited = self.clock() - self.cancelled_at if self.cancelled_at else timedelta()
+        return self.is_over_time() or waited > CANCEL_PATIENCE
 
     def drop_asked(self) -> None:
         """Forget effects and writes that were not begun; a later pass asks for them again."""
@@ -264,7 +270,3 @@ class Run:
         self.drop_asked()
         self._take(close_open_steps(self.state, now=self.clock()))
         return finish
-
-    def _end(self, finish: Finish) -> None:
-        if self.finish is None:
-            self.finish = self._ending(finish)

@@ -170,13 +170,14 @@ def test_a_heartbeat_extends_what_is_held_and_finds_a_wish(other):
 
 
 def begun(engine, connection, claimed):
-    return begin(
+    runs, _ = begin(
         connection,
         claimed,
         plans=engine._plans,
         catalog=engine.options.catalog,
         clock=engine.clock.now,
     )
+    return runs
 
 
 def claim_options(turn):
