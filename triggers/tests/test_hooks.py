@@ -62,7 +62,7 @@ def taken(monkeypatch):
 @pytest.fixture
 def unknown(monkeypatch):
     """A database that knows no endpoint; what it was asked for."""
-    asked = []
+    asked: list[str] = []
     monkeypatch.setattr(endpoints, "load", asked.append)
     return asked
 
