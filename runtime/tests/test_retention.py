@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
+from django_celery_beat.models import PeriodicTask
 
 from leadsend.lib import clock, ids
 from leadsend.lib.db import partition_name
-from runtime import retention
+from runtime import jobs, retention
 from runtime.models import Execution, StepExecution
 from runtime.retention import PARTITIONED
 
@@ -141,3 +144,24 @@ def test_the_command_says_what_it_did(ended, old_month):
 
     assert f"dropped {partition_name('step_execution', OLD)}" in said.getvalue()
     assert "Deleted 1 runs." in said.getvalue()
+
+
+def test_beat_asks_for_it_once_a_day():
+    schedule = import_module("runtime.migrations.0004_daily_prune").schedule
+    schedule(apps)
+    schedule(apps)
+
+    row = PeriodicTask.objects.get(task=jobs.prune.name)
+    assert (row.crontab.hour, row.enabled) == ("3", True)
+
+
+def test_the_job_makes_partitions_and_prunes(ended):
+    ended("SUCCESS", 31)
+    month = partition_name("step_execution", clock.now() + timedelta(days=60))
+    retention.ensure_partitions()
+    run_sql(f'DROP TABLE "{month}"')
+
+    jobs.prune()
+
+    assert month in partitions()
+    assert not Execution.objects.exists()
