@@ -21,6 +21,7 @@ from celery import bootsteps
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
+from psycopg_pool import PoolTimeout
 
 from leadsend.lib import clock
 from leadsend.lib.ids import uuid7
@@ -120,7 +121,8 @@ class _Slot:
         self._dispose(process)
         if code != 0 or not self._stopping.is_set():
             log.warning("engine ended", extra={"pid": process.pid, "code": code})
-            _release(worker_id)
+            # Beside, so that a database that is away does not keep the next engine from starting.
+            threading.Thread(target=_release, args=(worker_id,), daemon=True).start()
 
     def _spawn(self, worker_id: UUID) -> subprocess.Popen[bytes] | None:
         with self._lock:
@@ -147,7 +149,7 @@ def _release(worker_id: UUID) -> None:
     for pause_s in (0.5, 1.0, 2.0, 0.0):
         try:
             recovery.release_worker(worker_id)
-        except DatabaseError as error:
+        except (DatabaseError, PoolTimeout) as error:
             log.warning("leases not freed", extra={"error": str(error)[:200]})
             time.sleep(pause_s)
         else:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -30,6 +31,10 @@ from runtime.tests.driving import (
 )
 
 pytestmark = pytest.mark.django_db
+FORK = [
+    {"from": "a", "to": "b", "branch_key": "default"},
+    {"from": "a", "to": "c", "branch_key": "default"},
+]
 SHARED = connections["default"]
 
 
@@ -246,6 +251,80 @@ def test_a_stolen_lease_lets_nothing_be_recorded():
     assert steps_of(execution) == {}
 
 
+def test_an_effect_does_not_begin_while_the_lease_may_have_ended(monkeypatch):
+    world = World()
+    execution = start(publish(act("s", "send")))
+
+    with engine(world) as found:
+        answers = iter([False, False, True])
+        monkeypatch.setattr(found.leases, "is_sure", lambda run: next(answers))
+        run_until_idle(found)
+
+    assert fresh(execution).status == "SUCCESS"
+    assert len(world.calls) == 1
+
+
+def test_an_effect_is_cut_off_some_time_after_a_cancel(monkeypatch):
+    monkeypatch.setattr("runtime.runs.CANCEL_PATIENCE", timedelta(0))
+    world = World()
+    execution = start(publish(act("f", "fire", timeout_s=30)))
+    world.answers["fire"] = lambda ctx, inputs: cancel_and_hang(execution)
+
+    with engine(world) as found:
+        until_called(found, world)
+        found.leases._cancelled.add(execution.pk)
+        run_until_idle(found)
+
+    assert fresh(execution).status == "CANCELLED"
+    assert steps_of(execution) == {"f": ["CANCELLED"]}
+
+
+def test_a_slow_effect_holds_no_other_execution_back():
+    world = World()
+    workflow = publish(act("s", "send"))
+    slow, quick = start(workflow), [start(workflow) for _ in range(5)]
+    gate = threading.Event()
+    world.answers["send"] = lambda ctx, inputs: (
+        asyncio.to_thread(gate.wait, 10) if ctx.execution_id == slow.pk else None
+    )
+
+    with engine(world) as found:
+        while any(fresh(execution).status != "SUCCESS" for execution in quick):
+            found.once() or found.wait(1)
+        assert fresh(slow).status == "RUNNING"
+        gate.set()
+        run_until_idle(found)
+
+    assert fresh(slow).status == "SUCCESS"
+
+
+def test_parallel_effects_of_a_run_are_under_way_together():
+    world, both = World(), threading.Barrier(2, timeout=10)
+    world.answers["send"] = lambda ctx, inputs: asyncio.to_thread(both.wait)
+    execution = start(publish(act("a"), act("b", "send"), act("c", "send"), edges=FORK))
+
+    drain(world)
+
+    assert fresh(execution).status == "SUCCESS"
+
+
+def test_secret_variables_reach_the_effect_but_no_row(monkeypatch):
+    monkeypatch.setattr("runtime.beginning.secrets_of", lambda *_: {"key": "s3cr3t-value"})
+    world = World()
+    world.answers["send"] = lambda ctx, inputs: {"echo": f"Bearer {inputs['token']}"}
+    variables = [{"key": "key", "type": "text", "secret": True}]
+    execution = start(
+        publish(act("s", "send", cfg={"token": "{{ vars.key }}"}), variables=variables)
+    )
+
+    drain(world)
+
+    assert fresh(execution).status == "SUCCESS", fresh(execution).error
+    assert world.calls[0][1] == {"token": "s3cr3t-value"}
+    row = StepExecution.objects.of_execution(execution.pk).get()
+    assert "s3cr3t" not in str([row.input_data, row.result_data, fresh(execution).output])
+
+
 def test_a_run_over_its_time_limit_times_out():
     execution = start(publish(act("s", "send")), timeout_s=10, run_ms=10_001)
 
@@ -347,6 +426,16 @@ def steal_raw(execution):
 
 def make_due(execution, moment):
     StepExecution.objects.of_execution(execution.pk).update(due_at=moment)
+
+
+async def cancel_and_hang(execution):
+    cancel_raw(execution)
+    await asyncio.sleep(30)
+
+
+def until_called(found, world):
+    while not world.calls:
+        found.once()
 
 
 async def hang():
