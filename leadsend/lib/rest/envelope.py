@@ -78,7 +78,7 @@ def _headers(error: rest.APIException) -> dict[str, str]:
         headers["WWW-Authenticate"] = str(error.auth_header)  # type: ignore[attr-defined]  # set by the view
     wait = getattr(error, "wait", None)
     if wait:
-        headers["Retry-After"] = str(int(wait) + 1)
+        headers["Retry-After"] = str(int(wait))
     return headers
 
 
