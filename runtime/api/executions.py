@@ -108,14 +108,14 @@ class ExecutionViewSet(ProjectViewSet):
         )
         return Response(shapes.step(row, run))
 
-    @extend_schema(request=taken.NothingSerializer, responses={202: taken.ReplaySerializer})
+    @extend_schema(request=taken.NothingSerializer, responses={202: taken.RunReplaySerializer})
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: str) -> Response:
         """Run the event that started this run anew."""
         run = self._run()
         self.read(taken.NothingSerializer)
         number = replay_hook(run, user=self.user)
-        body = {"trigger_event_id": run.trigger_event_id, "replay": number}
+        body = {"event_id": run.trigger_event_id, "replay": number}
         return Response(body, status=status.HTTP_202_ACCEPTED)
 
     def _run(self) -> Execution:

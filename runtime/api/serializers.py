@@ -97,10 +97,10 @@ class RetrySerializer(StrictSerializer):
     version = serializers.ChoiceField(choices=["original", "live"], default="original")
 
 
-class ReplaySerializer(serializers.Serializer[Any]):
+class RunReplaySerializer(serializers.Serializer[Any]):
     """An event that was accepted again; the new run carries the same number."""
 
-    trigger_event_id = serializers.UUIDField()
+    event_id = serializers.UUIDField()
     replay = serializers.IntegerField(help_text="Counts from 1.")
 
 

@@ -217,7 +217,7 @@ def test_replay_asks_whoever_knows_events(client, make, ana, monkeypatch):
     answer = post(client, f"{RUNS}{run.pk}/replay/")
 
     assert (answer.status_code, answer.json()) == (
-        202, {"trigger_event_id": str(run.trigger_event_id), "replay": 3},
+        202, {"event_id": str(run.trigger_event_id), "replay": 3},
     )  # fmt: skip
     assert asked == [(run.pk, ana)]
 
