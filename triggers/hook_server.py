@@ -7,9 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+
 from leadsend.lib import clock
 from leadsend.lib.errors import LeadSendError
-from triggers import hooks
+from triggers import endpoints, hooks
+from triggers.endpoints import Endpoint
 from triggers.events import Accepted, NewEvent
 from triggers.group_commit import GroupCommit
 from triggers.hooks import HookAnswer, HookRequest
@@ -21,6 +25,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_searches: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[Endpoint | None]] = {}
 _commits: WeakKeyDictionary[asyncio.AbstractEventLoop, GroupCommit] = WeakKeyDictionary()
 
 
@@ -64,11 +69,37 @@ async def close() -> None:
 
 async def _reply(scope: Scope, receive: Receive) -> HookAnswer:
     request = _request(scope)
-    endpoint = await hooks.find(request.token)
+    endpoint = await _find(request.token)
     reader = hooks.check_head(endpoint, request)
     body = await _body(receive)
     event = hooks.event_of(endpoint, request, body, reader=reader, now=clock.now())
     return hooks.answer(await accept(event))
+
+
+async def _find(token: str) -> Endpoint:
+    """Return the endpoint of a token; however many ask at once, one thread looks it up."""
+    remembered = endpoints.kept(token)
+    if remembered is not None:
+        return hooks.known(remembered.endpoint)
+    key = (asyncio.get_running_loop(), token)
+    search = _searches.get(key)
+    if search is None:
+        search = _searches[key] = asyncio.create_task(_load(token))
+        search.add_done_callback(lambda _: _searches.pop(key, None))
+    # One client that leaves must not end the search of the others.
+    return hooks.known(await asyncio.shield(search))
+
+
+async def _load(token: str) -> Endpoint | None:
+    return await sync_to_async(_load_in_thread, thread_sensitive=False)(token)
+
+
+def _load_in_thread(token: str) -> Endpoint | None:
+    try:
+        return hooks.load(token)
+    finally:
+        # No request of Django's ends here, so nobody else gives the connection back.
+        close_old_connections()
 
 
 def _request(scope: Scope) -> HookRequest:

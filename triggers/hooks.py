@@ -1,6 +1,6 @@
 """The hook path without a framework: from a request's parts to an event, and to an answer.
 
-Used in this order: ``endpoint_of`` or ``find`` → ``check_head`` (before the body is read) →
+Used in this order: ``endpoint_of`` → ``check_head`` (before the body is read) →
 ``event_of`` → the inbox → ``answer``; ``refusal`` turns what any of them raises into an answer.
 """
 
@@ -12,8 +12,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from asgiref.sync import sync_to_async
-from django.db import close_old_connections
 
 from leadsend.lib.errors import (
     InputTooLarge,
@@ -66,15 +64,22 @@ class MethodRefusedError(LeadSendError):
 def endpoint_of(token: str) -> Endpoint:
     """Return the endpoint of a token; may query. Raises NotFound, Unavailable."""
     remembered = endpoints.kept(token)
-    return _known(remembered.endpoint if remembered else _load(token))
+    return known(remembered.endpoint if remembered else load(token))
 
 
-async def find(token: str) -> Endpoint:
-    """Do the same from an event loop: a query runs in a thread."""
-    remembered = endpoints.kept(token)
-    if remembered is not None:
-        return _known(remembered.endpoint)
-    return _known(await sync_to_async(_load_in_thread, thread_sensitive=False)(token))
+def load(token: str) -> Endpoint | None:
+    """Return the active endpoint of a token from the database. Raises Unavailable."""
+    # What cannot be a token is not asked for; NUL would be refused by PostgreSQL.
+    if not token.isascii() or not token.isprintable() or len(token) > LONGEST_TOKEN:
+        return None
+    return endpoints.load(token)
+
+
+def known(endpoint: Endpoint | None) -> Endpoint:
+    """Return the endpoint. Raises NotFound when there is none."""
+    if endpoint is None:
+        raise NotFound(UNKNOWN)
+    return endpoint
 
 
 def check_head(endpoint: Endpoint, request: HookRequest) -> bodies.Reader:
@@ -145,27 +150,6 @@ def refusal(error: LeadSendError) -> HookAnswer:
         "problems": [problem.as_json() for problem in error.problems],
     }
     return HookAnswer(status=error.http_status, body=orjson.dumps(envelope), headers=headers)
-
-
-def _load(token: str) -> Endpoint | None:
-    # What cannot be a token is not asked for; NUL would be refused by PostgreSQL.
-    if not token.isascii() or not token.isprintable() or len(token) > LONGEST_TOKEN:
-        return None
-    return endpoints.load(token)
-
-
-def _load_in_thread(token: str) -> Endpoint | None:
-    try:
-        return _load(token)
-    finally:
-        # No request of Django's ends here, so nobody else gives the connection back.
-        close_old_connections()
-
-
-def _known(endpoint: Endpoint | None) -> Endpoint:
-    if endpoint is None:
-        raise NotFound(UNKNOWN)
-    return endpoint
 
 
 def _declared_length(headers: Mapping[str, str]) -> int:

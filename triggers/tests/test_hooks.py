@@ -12,7 +12,7 @@ from triggers.endpoints import Endpoint
 from triggers.events import Accepted
 from triggers.signatures import new_secret
 from triggers.tests.conftest import as_body, signed
-from triggers.tests.serving import ask
+from triggers.tests.serving import ask, ask_all
 
 HOOK = "/hooks/token-1"
 BODY = as_body({"email": "ada@example.com", "score": 80})
@@ -217,3 +217,10 @@ def test_what_cannot_be_a_token_is_not_looked_up(unknown):
     ask("/hooks/" + "x" * 65, body=BODY)
 
     assert unknown == []
+
+
+def test_however_many_ask_at_once_the_endpoint_is_looked_up_once(unknown):
+    replies = ask_all([("/hooks/other", "POST", BODY, {}, b"", None)] * 20)
+
+    assert {reply.status for reply in replies} == {404}
+    assert unknown == ["other"]
