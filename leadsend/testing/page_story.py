@@ -231,13 +231,14 @@ def _tasks(project: Project, workflow: Workflow, run: Execution, owner: User, te
 
 
 def _mail(project: Project, run: Execution) -> OutboxMail:
-    _keep_mail(project, run, name="odd", subject=ODD, text=ODD)
+    _keep_mail(project, run, name="odd", subject=ODD, text=ODD, html=f"<p>{ODD}<img src=//x.y>")
     text = "Hello Ada,\n\nthank you for your interest."
-    return _keep_mail(project, run, name="welcome", subject="Welcome, Ada", text=text)
+    html = f"<p style='color:teal'>{text}</p>"
+    return _keep_mail(project, run, name="welcome", subject="Welcome, Ada", text=text, html=html)
 
 
 def _keep_mail(
-    project: Project, run: Execution, *, name: str, subject: str, text: str
+    project: Project, run: Execution, *, name: str, subject: str, text: str, html: str
 ) -> OutboxMail:
     return OutboxMail.objects.create(
         id=ids.uuid7(),
@@ -250,5 +251,5 @@ def _keep_mail(
         to="ada@example.com",
         subject=subject,
         text=text,
-        html=f"<p style='color:teal'>{text}</p><script>alert(1)</script>",
+        html=html,
     )

@@ -78,9 +78,7 @@ def run_page(request: HttpRequest, run_id: UUID) -> HttpResponse:
         else (),
         "is_stuck": is_stuck(run),
         "may_operate": may_operate,
-        "tasks": Task.objects.visible_to(_user(request)).filter(execution=run.pk)[:20]
-        if run.started_at
-        else (),
+        "tasks": Task.objects.visible_to(_user(request)).filter(execution=run.pk)[:20],
         "mails": OutboxMail.objects.visible_to(_user(request)).filter(execution_id=run.pk)[:20],
         "retries": Execution.objects.visible_to(_user(request)).filter(retry_of=run.pk)[:5],
     }

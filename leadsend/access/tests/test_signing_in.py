@@ -14,6 +14,7 @@ from leadsend.testing.factories import PASSWORD, make_user
 
 LOGIN = "/login/"
 WRONG = "This e-mail and password do not fit together."
+GUESS = "wrong"
 LOCKED = "Too many wrong tries."
 
 
@@ -23,7 +24,7 @@ def ada(db):
     return make_user("ada@example.com")
 
 
-def _try(client, *, email="ada@example.com", password="wrong", address="192.0.2.1", **headers):
+def _try(client, *, email="ada@example.com", password=GUESS, address="192.0.2.1", **headers):
     data = {"username": email, "password": password}
     return client.post(LOGIN, data, REMOTE_ADDR=address, **headers)
 
