@@ -7,7 +7,8 @@ cannot record any more. The database's clock alone decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,10 +16,11 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
 from leadsend.access import audit
+from leadsend.access.models import Project
 from runtime import live, queueing
 from runtime.ending import database_now, end_execution
 from runtime.models import (
@@ -108,28 +110,34 @@ def _locked(query: QuerySet[Any], limit: int | None) -> list[Execution]:
     return list(rows.order_by("id")[:limit])
 
 
-def _settle(executions: Iterable[Execution]) -> Reaped:
-    settled = [(execution, _settle_one(execution)) for execution in executions]
-    if not settled:
+def _settle(executions: Sequence[Execution]) -> Reaped:
+    if not executions:
         return Reaped()
-    # Entries come last: they hold the audit log's lock until the commit.
-    for execution, fate in settled:
-        _record(execution, fate)
-    live.publish([live.change_of(execution) for execution, _ in settled])
-    queueing.ring()
-    fates = [fate for _, fate in settled]
-    return Reaped(**{name: fates.count(name) for name in set(fates)})
-
-
-def _settle_one(execution: Execution) -> str:
     now = database_now()
+    fates: dict[str, list[Execution]] = defaultdict(list)
+    for execution in executions:
+        fates[_settle_one(execution, now)].append(execution)
+    lost = [*fates["handed_on"], *fates["paused"]]
+    _hand_on(lost)
+    # Entries come last: they hold the audit log's lock until the commit.
+    _record_lost(lost)
+    for fate in ("cancelled", "timed_out", "poisoned"):
+        _record_ends(f"execution.{fate}", fates[fate])
+    live.publish([live.change_of(execution) for execution in executions])
+    queueing.ring()
+    return Reaped(**{fate: len(found) for fate, found in fates.items()})
+
+
+def _settle_one(execution: Execution, now: datetime) -> str:
+    """Return what becomes of it, and end it where that is an end."""
     if execution.status == ExecutionStatus.RUNNING:
         execution.crash_count += 1
     for fate, status, error in _ends(execution, now):
         end_execution(execution, status, error=error, now=now)
         return fate
-    _hand_on(execution, now)
-    return "paused" if execution.status == ExecutionStatus.PAUSED else "handed_on"
+    is_paused = execution.pause_requested_at is not None
+    execution.status = ExecutionStatus.PAUSED if is_paused else ExecutionStatus.PENDING
+    return "paused" if is_paused else "handed_on"
 
 
 def _ends(
@@ -143,34 +151,48 @@ def _ends(
         yield "poisoned", ExecutionStatus.FAILED, _POISON
 
 
-def _hand_on(execution: Execution, now: datetime) -> None:
-    # ``pending`` stays: whoever claims it next decides what becomes of those effects.
-    is_paused = execution.pause_requested_at is not None
-    execution.status = ExecutionStatus.PAUSED if is_paused else ExecutionStatus.PENDING
-    execution.pause_requested_at = None
-    execution.run_after = now
-    execution.lease_until = None
-    execution.worker_id = None
-    execution.fence += 1
-    execution.save(
-        update_fields=[
-            "status",
-            "pause_requested_at",
-            "run_after",
-            "lease_until",
-            "worker_id",
-            "fence",
-            "crash_count",
-        ]
+def _hand_on(executions: Sequence[Execution]) -> None:
+    """Write all that only changes hands by one statement: a process may have held a thousand.
+
+    ``pending`` stays: whoever claims it next decides what becomes of those effects.
+    """
+    ids = [execution.pk for execution in executions]
+    Execution.objects.filter(pk__in=ids).update(
+        status=Case(
+            When(pause_requested_at=None, then=Value(ExecutionStatus.PENDING)),
+            default=Value(ExecutionStatus.PAUSED),
+        ),
+        pause_requested_at=None,
+        run_after=Now(),
+        lease_until=None,
+        worker_id=None,
+        fence=F("fence") + 1,
+        crash_count=F("crash_count") + 1,
     )
-    ExecutionTimer.objects.filter(pk=execution.pk).delete()
+    ExecutionTimer.objects.filter(pk__in=ids).delete()
 
 
-def _record(execution: Execution, fate: str) -> None:
-    audit.record(
-        f"execution.{fate}",
-        actor=_ACTOR,
-        project=execution.workflow.project,
-        obj=execution,
-        detail={"crash_count": execution.crash_count, "fence": execution.fence},
-    )
+def _record_lost(executions: Sequence[Execution]) -> None:
+    """Write one entry for each project and lost process, naming its executions."""
+    by_holder: dict[tuple[Project, UUID | None], list[str]] = defaultdict(list)
+    for execution in executions:
+        by_holder[execution.workflow.project, execution.worker_id].append(str(execution.pk))
+    for (project, worker_id), ids in by_holder.items():
+        audit.record(
+            "execution.handed_on",
+            actor=_ACTOR,
+            project=project,
+            obj=Worker(pk=worker_id),
+            detail={"executions": ids},
+        )
+
+
+def _record_ends(act: str, executions: Sequence[Execution]) -> None:
+    for execution in executions:
+        audit.record(
+            act,
+            actor=_ACTOR,
+            project=execution.workflow.project,
+            obj=execution,
+            detail={"crash_count": execution.crash_count},
+        )

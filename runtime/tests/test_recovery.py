@@ -23,6 +23,7 @@ def long_ago():
 
 def test_an_expired_lease_is_handed_on_with_a_new_fence_and_its_intents(make, outside):
     execution = make("RUNNING", lease_until=long_ago(), fence=4, pending=PENDING)
+    holder = execution.worker_id
 
     assert recovery.reap() == Reaped(handed_on=1)
 
@@ -30,8 +31,10 @@ def test_an_expired_lease_is_handed_on_with_a_new_fence_and_its_intents(make, ou
     assert (execution.status, execution.fence, execution.crash_count) == ("PENDING", 5, 1)
     assert (execution.lease_until, execution.worker_id) == (None, None)
     assert execution.pending == PENDING
-    entry = AuditEntry.objects.get(object_type="runtime.execution")
-    assert (entry.act, entry.actor_label) == ("execution.handed_on", "reaper")
+    entry = AuditEntry.objects.get(act="execution.handed_on")
+    assert (entry.actor_label, entry.project_id) == ("reaper", execution.project_id)
+    assert entry.object_id == str(holder)
+    assert entry.detail == {"executions": [str(execution.pk)]}
     assert outside.rings == 1
     assert recovery.reap() == Reaped()
 
@@ -141,6 +144,26 @@ def test_a_dead_worker_is_freed_without_waiting_for_its_leases(make):
     assert worker.stopped_at is not None
     assert Execution.objects.get(pk=held.pk).status == "PENDING"
     assert Execution.objects.get(pk=other.pk).status == "RUNNING"
+
+
+def test_a_worker_that_held_a_thousand_is_freed_by_a_fixed_number_of_queries(
+    make, django_assert_max_num_queries
+):
+    worker = ids.uuid7()
+    for _ in range(20):
+        make("RUNNING", worker_id=worker)
+
+    with django_assert_max_num_queries(20):
+        assert recovery.release_worker(worker).handed_on == 20
+
+
+def test_an_end_by_the_reaper_is_an_entry_of_its_own(make):
+    execution = make("RUNNING", lease_until=long_ago(), crash_count=2)
+
+    recovery.reap()
+
+    entry = AuditEntry.objects.get(act="execution.poisoned")
+    assert (entry.object_id, entry.detail) == (str(execution.pk), {"crash_count": 3})
 
 
 def test_one_call_takes_no_more_than_its_limit(make):
