@@ -35,7 +35,7 @@ def test_nothing_gives_no_lines_and_much_is_cut():
 
 
 def test_deep_data_comes_to_an_end():
-    value = []
+    value: object = []
     for _ in range(400):
         value = {"a": value, "b": [value]}
 

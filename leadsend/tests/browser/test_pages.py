@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
 
 from leadsend.access.models import User
 from leadsend.testing.factories import PASSWORD
@@ -49,8 +49,8 @@ class Watched:
     def __init__(self, page, url):
         self.page = page
         self.url = url
-        self.complaints = []
-        self.foreign = []
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._asked)
