@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 
 from leadsend.access import policy
 from leadsend.lib.errors import NotAllowed, NotFound
@@ -66,8 +67,11 @@ def _answered(
     try:
         if not policy.may_somewhere(request.user, permission):
             raise NotAllowed("Your role does not include this page. Ask an administrator for it.")
-        return view(request, *args, **kwargs)
+        response = view(request, *args, **kwargs)
     except NotAllowed as error:
-        return refusal(request, error.message)
+        response = refusal(request, error.message)
     except NotFound as error:
         raise Http404(error.message) from error
+    # Asked for anew each time: after signing out, going back shows nobody's data.
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
