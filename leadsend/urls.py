@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
@@ -19,6 +17,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^readyz/?$", health.readyz, name="readyz"),
     re_path("^healthz/?$", health.healthz, name="healthz"),
     re_path("^metrics/?$", health.metrics, name="metrics"),
+    path("", include("leadsend.site.urls")),
 ]
-if find_spec("leadsend.site.urls"):
-    urlpatterns.append(path("", include("leadsend.site.urls")))

@@ -23,7 +23,9 @@ def _as(user):
 
 
 def _body_of(call):
-    return json.loads(re.search(r"-d '(.*)'", call, re.DOTALL).group(1))
+    found = re.search(r"-d '(.*)'", call, re.DOTALL)
+    assert found
+    return json.loads(found.group(1))
 
 
 @pytest.fixture
