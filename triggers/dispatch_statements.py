@@ -7,6 +7,12 @@ DELETE FROM trigger_inbox WHERE id IN (
   SELECT id FROM trigger_inbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
 RETURNING id, event_id, subscription_id, workflow_id, replay, received_at
 """
+TAKE_ONE = """
+DELETE FROM trigger_inbox WHERE id = (
+  SELECT id FROM trigger_inbox WHERE id = %s FOR UPDATE SKIP LOCKED)
+RETURNING id, event_id, subscription_id, workflow_id, replay, received_at
+"""
+NEXT = "SELECT id, event_id FROM trigger_inbox ORDER BY id LIMIT %s"
 # Data stays text: most events need no look into it.
 EVENTS = """
 SELECT id, project_id, source, data::text, request::text FROM trigger_event WHERE id = ANY(%s)
@@ -17,7 +23,7 @@ CANDIDATES = """
 SELECT s.id, s.project_id, s.source, s.workflow_id, s.filter_conditions::text, s.cfg::text, s.is_active,
        s.paused_at IS NOT NULL,
        CASE WHEN w.is_active AND w.deleted_at IS NULL THEN w.live_version_id END,
-       (v.document::jsonb #>> '{settings,timeout_s}')::numeric::int,
+       least((v.document::jsonb #>> '{settings,timeout_s}')::numeric, 2147483647)::int,
        v.document::jsonb #>> '{settings,business_key}'
   FROM workflow_subscription s
   JOIN workflow_definition w ON w.id = s.workflow_id
@@ -28,7 +34,7 @@ SELECT s.id, s.project_id, s.source, s.workflow_id, s.filter_conditions::text, s
 WORKFLOWS = """
 SELECT NULL::uuid, w.project_id, '', w.id, '{}', '{}', true, false,
        CASE WHEN w.is_active AND w.deleted_at IS NULL THEN w.live_version_id END,
-       (v.document::jsonb #>> '{settings,timeout_s}')::numeric::int,
+       least((v.document::jsonb #>> '{settings,timeout_s}')::numeric, 2147483647)::int,
        v.document::jsonb #>> '{settings,business_key}'
   FROM workflow_definition w
   LEFT JOIN workflow_version v ON v.id = w.live_version_id

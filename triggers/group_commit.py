@@ -33,16 +33,19 @@ from triggers.waking import NOTIFY
 log = logging.getLogger(__name__)
 
 LARGEST_GROUP = 500
+LARGEST_GROUP_BYTES = 16 * 1024 * 1024
 MAX_WAITING = 20_000
+MAX_WAITING_BYTES = 256 * 1024 * 1024
 COMMIT_TIMEOUT_S = 15
 _WAKE_PAUSE_S = 0.005
 # These mean that the data cannot be stored; every other error means that nobody stores now.
-_BAD_DATA = (psycopg.DataError, psycopg.IntegrityError)
+_BAD_DATA = (psycopg.DataError, psycopg.IntegrityError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     event: NewEvent
+    size_bytes: int
     answer: asyncio.Future[Accepted]
 
 
@@ -51,20 +54,23 @@ class GroupCommit:
 
     def __init__(self) -> None:
         self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._connection: AsyncConnection | None = None
         self._waker = _Waker()
 
-    async def accept(self, event: NewEvent) -> Accepted:
+    async def accept(self, event: NewEvent, *, size_bytes: int = 0) -> Accepted:
         """Return the answer once the event is committed.
 
-        Raises Unavailable when the database is away, TooManyRequests while too many wait,
+        ``size_bytes`` is about what its data take; it bounds groups and what waits. Raises Unavailable when the database is away, TooManyRequests while too many wait,
         InvalidInput for data that PostgreSQL refuses.
         """
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
             raise TooManyRequests("Too many events arrive at once: send it again in a moment.")
-        waiting = _Waiting(with_identity(event), asyncio.get_running_loop().create_future())
+        answer = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(with_identity(event), size_bytes, answer)
         self._waiting.append(waiting)
+        self._waiting_bytes += size_bytes
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
         return await waiting.answer
@@ -78,8 +84,22 @@ class GroupCommit:
 
     async def _write_all(self) -> None:
         while self._waiting:
-            count = min(len(self._waiting), LARGEST_GROUP)
-            await self._write([self._waiting.popleft() for _ in range(count)])
+            group = self._next_group()
+            try:
+                await self._write(group)
+            except Exception:
+                # Whatever it was: nobody may wait for ever, and the others come next.
+                log.exception("events could not be stored")
+                _fail(group, Unavailable(AWAY))
+
+    def _next_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        size_bytes = 0
+        while self._waiting and len(group) < LARGEST_GROUP and size_bytes < LARGEST_GROUP_BYTES:
+            group.append(self._waiting.popleft())
+            size_bytes += group[-1].size_bytes
+        self._waiting_bytes -= size_bytes
+        return group
 
     async def _write(self, group: list[_Waiting]) -> None:
         try:
@@ -97,7 +117,7 @@ class GroupCommit:
                 if not one.answer.done():
                     one.answer.set_result(answer)
 
-    async def _write_singly(self, group: list[_Waiting], error: psycopg.Error) -> None:
+    async def _write_singly(self, group: list[_Waiting], error: Exception) -> None:
         """Let one event that cannot be stored not take the others with it."""
         if len(group) > 1:
             for one in group:

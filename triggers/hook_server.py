@@ -51,13 +51,13 @@ async def serve_hook(scope: Scope, receive: Receive, send: Send) -> None:
     await _send(reply, send)
 
 
-async def accept(event: NewEvent) -> Accepted:
+async def accept(event: NewEvent, *, size_bytes: int = 0) -> Accepted:
     """Store an event in the next group commit of this event loop. Raises as GroupCommit does."""
     loop = asyncio.get_running_loop()
     commit = _commits.get(loop)
     if commit is None:
         commit = _commits[loop] = GroupCommit()
-    return await commit.accept(event)
+    return await commit.accept(event, size_bytes=size_bytes)
 
 
 async def close() -> None:
@@ -73,7 +73,7 @@ async def _reply(scope: Scope, receive: Receive) -> HookAnswer:
     reader = hooks.check_head(endpoint, request)
     body = await _body(receive)
     event = hooks.event_of(endpoint, request, body, reader=reader, now=clock.now())
-    return hooks.answer(await accept(event))
+    return hooks.answer(await accept(event, size_bytes=len(body)))
 
 
 async def _find(token: str) -> Endpoint:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -9,7 +10,7 @@ from leadsend.access.models import Project
 from leadsend.lib import ids, postgres
 from leadsend.testing.dispatching import dispatch_all
 from runtime.models import Execution
-from triggers import inbox, subscribing
+from triggers import dispatch, inbox, subscribing
 from triggers.dispatch import dispatch_batch
 from triggers.events import NewEvent
 from triggers.models import InboxEntry, Subscription, TriggerEvent
@@ -206,6 +207,32 @@ def test_dispatchers_side_by_side_start_every_event_once(make_workflow):
     assert taken == 300
     assert Execution.objects.count() == 300
     assert sorted(Execution.objects.values_list("context_data__n", flat=True)) == list(range(300))
+
+
+def test_one_faulty_event_does_not_hold_up_the_others(make_workflow, monkeypatch):
+    workflow = make_workflow("manual")
+    numbers = [arrive(workflow, {"n": number}) for number in range(5)]
+    decide = dispatch.decide
+
+    def fail_on_the_third(arrivals, targets):
+        if any(arrival.event_id == numbers[2] for arrival in arrivals):
+            raise psycopg.DataError("out of range")
+        return decide(arrivals, targets)
+
+    monkeypatch.setattr(dispatch, "decide", fail_on_the_third)
+
+    assert dispatch_all() == 5
+    assert sorted(Execution.objects.values_list("context_data__n", flat=True)) == [0, 1, 3, 4]
+    assert fate_of(numbers[2])["code"] == "dispatch_failed"
+    assert not InboxEntry.objects.exists()
+
+
+def test_an_event_that_is_no_longer_kept_leaves_the_inbox(make_workflow):
+    make_workflow("manual")
+    InboxEntry.objects.create(id=ids.uuid7(), event_id=ids.uuid7())
+
+    assert dispatch_all() == 1
+    assert not InboxEntry.objects.exists()
 
 
 def test_a_batch_that_fails_leaves_the_inbox_as_it_was(make_workflow, monkeypatch):

@@ -51,7 +51,7 @@ def taken(monkeypatch):
     """The events that would have gone into the inbox."""
     events = []
 
-    async def accept(event):
+    async def accept(event, **_size):
         events.append(event)
         return Accepted(event_id=ids.uuid7(), is_repeat=False)
 

@@ -209,6 +209,46 @@ def test_an_unreachable_database_is_unavailable(new_event, monkeypatch):
     assert answer.http_status == 503
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_fault_of_ours_leaves_nobody_waiting(new_event, monkeypatch):
+    class Faulty(GroupCommit):
+        async def _store(self, named):
+            raise KeyError("ours")
+
+    monkeypatch.setitem(globals(), "GroupCommit", Faulty)
+    accepted = in_a_loop(lambda commit: gathered(commit, [new_event(), new_event()]))
+
+    assert [type(one) for one in accepted] == [Unavailable, Unavailable]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_written_as_json_does_not_take_the_others_with_it(new_event):
+    new = [new_event(), new_event(data={"odd": object()})]
+    accepted = in_a_loop(lambda commit: gathered(commit, new))
+
+    assert isinstance(accepted[1], InvalidInput)
+    assert counts() == (1, 1, 0)
+
+
+def test_large_events_do_not_share_one_huge_commit(new_event, monkeypatch):
+    groups = []
+
+    class Noting(GroupCommit):
+        async def _store(self, named):
+            groups.append(len(named))
+            raise psycopg.DataError
+
+    async def flood(commit):
+        monkeypatch.setattr(group_commit, "LARGEST_GROUP_BYTES", 100)
+        sent = [commit.accept(new_event(), size_bytes=60) for _ in range(4)]
+        return await asyncio.gather(*sent, return_exceptions=True)
+
+    monkeypatch.setitem(globals(), "GroupCommit", Noting)
+    in_a_loop(flood)
+
+    assert max(groups) == 2
+
+
 def test_a_flood_is_told_to_wait(new_event, monkeypatch):
     monkeypatch.setattr(group_commit, "MAX_WAITING", 0)
 

@@ -1,0 +1,184 @@
+"""Decides which events start which workflows, and says why the others start nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from leadsend.lib import ids
+from leadsend.lib.errors import LeadSendError
+from triggers import db_changes, filters
+
+NO_FILTER = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A workflow that an event is offered to, by a subscription or by name (then without one)."""
+
+    subscription_id: UUID | None
+    project_id: UUID
+    source: str
+    workflow_id: UUID
+    filter_text: str
+    cfg_text: str
+    is_listening: bool
+    is_paused: bool
+    version_id: UUID | None
+    timeout_s: int | None
+    business_key: str | None
+
+
+@dataclass(slots=True)
+class Arrival:
+    """One inbox row with its event; data and request are decoded when somebody asks."""
+
+    id: UUID
+    event_id: UUID
+    subscription_id: UUID | None
+    workflow_id: UUID | None
+    replay: int
+    received_at: datetime
+    project_id: UUID | None = None
+    source: str = ""
+    data_text: str | None = None
+    request_text: str | None = None
+    _scope: dict[str, Any] | None = field(default=None, repr=False)
+
+    def scope(self) -> dict[str, Any]:
+        """Return the roots for the filter."""
+        if self._scope is None:
+            data = orjson.loads(self.data_text) if self.data_text else {}
+            request = orjson.loads(self.request_text) if self.request_text else {}
+            self._scope = filters.scope_of(data, request, self.received_at)
+        return self._scope
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An execution that is to exist."""
+
+    arrival: Arrival
+    target: Target
+
+    @property
+    def execution_id(self) -> UUID:
+        """Return the id that this start always has, however often it is tried."""
+        starter = self.target.subscription_id or self.target.workflow_id
+        return ids.execution_id(self.arrival.event_id, starter, self.arrival.replay)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What becomes of a batch: executions to start, and the fates of events that start none."""
+
+    starts: list[Start] = field(default_factory=list)
+    fates: dict[UUID, dict[str, str]] = field(default_factory=dict)
+
+
+class Targets:
+    """Who listens, by source; and workflows that are started by name."""
+
+    def __init__(self) -> None:
+        self.by_source: defaultdict[str, list[Target]] = defaultdict(list)
+        self.by_workflow: dict[UUID, Target] = {}
+
+    def add_subscription(self, target: Target) -> None:
+        """Add one that listens to its source."""
+        self.by_source[target.source].append(target)
+
+    def of(self, arrival: Arrival) -> list[Target]:
+        """Return the targets of an event's own project."""
+        if arrival.workflow_id is not None:
+            named = self.by_workflow.get(arrival.workflow_id)
+            found = [named] if named is not None else []
+        else:
+            found = self.by_source.get(arrival.source, [])
+        return [target for target in found if _is_meant(target, arrival)]
+
+
+def _is_meant(target: Target, arrival: Arrival) -> bool:
+    if target.project_id != arrival.project_id:
+        return False
+    return arrival.subscription_id in {None, target.subscription_id}
+
+
+def decide(arrivals: Iterable[Arrival], targets: Targets) -> Outcome:
+    """Return what becomes of these events."""
+    outcome = Outcome()
+    for arrival in arrivals:
+        refusals: list[dict[str, str]] = []
+        starts = []
+        for target in targets.of(arrival):
+            refusal = _refusal(target, arrival)
+            if refusal is None:
+                starts.append(Start(arrival, target))
+            else:
+                refusals.append(refusal)
+        outcome.starts += starts
+        fate = _fate(refusals, has_started=bool(starts))
+        if fate is not None:
+            outcome.fates[arrival.event_id] = fate
+    return outcome
+
+
+def _refusal(target: Target, arrival: Arrival) -> dict[str, str] | None:
+    """Return why this target does not start, or None when it does."""
+    if target.version_id is None:
+        return told("workflow_off", "The workflow is switched off or was never published.")
+    if not target.is_listening:
+        return told("workflow_off", "The published version no longer has this trigger.")
+    # A person who plays an event again means it, also while new ones are held back.
+    if target.is_paused and not arrival.replay:
+        return told("paused", "The subscription is paused.")
+    if target.subscription_id is None:
+        return None
+    return _unwanted(target, arrival) or _filtered(target, arrival)
+
+
+def _unwanted(target: Target, arrival: Arrival) -> dict[str, str] | None:
+    """A table is watched for all its listeners together; each asked for some changes only."""
+    if not target.source.startswith("table:"):
+        return None
+    if db_changes.is_wanted(orjson.loads(target.cfg_text), arrival.scope()["event"]):
+        return None
+    return told("filtered_out", "The trigger does not ask for this kind of change.")
+
+
+def _filtered(target: Target, arrival: Arrival) -> dict[str, str] | None:
+    if target.filter_text == NO_FILTER:
+        return None
+    try:
+        verdict = filters.judge(target.filter_text, arrival.scope())
+    except LeadSendError as error:
+        return told("filter_failed", f"The filter could not be worked out: {error.message}")
+    if verdict.value:
+        return None
+    return told("filtered_out", " ".join((f"{verdict.reason}.", *verdict.notes)))
+
+
+def _fate(refusals: Sequence[dict[str, str]], *, has_started: bool) -> dict[str, str] | None:
+    """Return what to keep with the event: a broken filter always, else only if nothing started."""
+    failed = [refusal for refusal in refusals if refusal["code"] == "filter_failed"]
+    if failed:
+        return failed[0]
+    if has_started:
+        return None
+    # What is nearest to having started tells most.
+    order = ("filtered_out", "paused", "workflow_off")
+    for code in order:
+        for refusal in refusals:
+            if refusal["code"] == code:
+                return refusal
+    return told("no_subscription", "No workflow listens to this source.")
+
+
+def told(code: str, reason: str) -> dict[str, str]:
+    """Return a fate: why an event started nothing."""
+    return {"code": code, "reason": reason}
