@@ -142,6 +142,6 @@ def _explain(name: TableName, error: DatabaseError) -> NoReturn:
         raise Unavailable(message, code="table_busy") from error
     if isinstance(error.__cause__, psycopg.errors.InsufficientPrivilege):
         raise InvalidInput(
-            f"LeadSend may not add a trigger to {name}: its database user must own the table."
+            f"LeadSend may not add a trigger to {name}: let its database user own the table."
         ) from error
     raise error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connections
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -183,6 +186,39 @@ def test_a_clock_set_back_repeats_no_tick():
 
     assert before == 4
     assert fired[0] == TriggerEvent.objects.count() - before <= 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_editing_and_switching_while_others_pump_fires_no_tick_twice():
+    make_due(6, missed="all", minutes=8)
+    rows = list(ScheduleTrigger.objects.select_related("workflow"))
+
+    def edit(seed):
+        chance = random.Random(seed)  # noqa: S311 - no secret
+        for _ in range(15):
+            row = chance.choice(rows)
+            if chance.random() < 0.3:
+                schedules.drop(row.workflow, row.trigger_id)
+            else:
+                rule = chance.choice(["* * * * *", "*/2 * * * *", "1-59/2 * * * *"])
+                schedules.keep(row.workflow, row.trigger_id, {"cron": rule, "missed": "all"})
+            # As if time had passed: ticks of the last minutes are due again.
+            late = schedules.database_now() - timedelta(minutes=chance.randint(0, 8))
+            ScheduleTrigger.objects.filter(pk=row.pk, is_active=True).update(next_due_at=late)
+        connections.close_all()
+
+    with ThreadPoolExecutor(3) as pool:
+        editing = [pool.submit(edit, seed) for seed in range(3)]
+        while not all(one.done() for one in editing):
+            on_connections(schedules.pump, schedules.pump)
+        for one in editing:
+            one.result()
+    on_connections(schedules.pump)
+
+    ticks = [tuple(event.data.values()) for event in TriggerEvent.objects.all()]
+    assert (
+        len(ticks) == len(set(ticks)) == ScheduleTick.objects.count() == InboxEntry.objects.count()
+    )
 
 
 @pytest.mark.django_db(transaction=True)
