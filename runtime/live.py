@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -121,14 +122,14 @@ class Crier:
         return taken
 
     def _run(self) -> None:
-        asyncio.run(self._send_forever())
-
-    async def _send_forever(self) -> None:
+        # The loop stands still while nothing is to be told. Waiting in one of its executor's
+        # threads would keep the process from ending.
+        loop = asyncio.new_event_loop()
         while True:
-            await asyncio.to_thread(self._asked.wait)
+            self._asked.wait()
             self._asked.clear()
-            if not await send(self.take()):
-                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+            if not loop.run_until_complete(send(self.take())):
+                time.sleep(PAUSE_AFTER_FAILURE_S)
                 self.take()
 
 

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -75,6 +78,38 @@ def test_what_waits_is_bounded(monkeypatch):
     crier.tell(change() for _ in range(live.MOST_KEPT + 50))
 
     assert len(crier.take()) == live.MOST_KEPT
+
+
+TELLER = """
+import django
+django.setup()
+from runtime import live
+from runtime.tests.test_live import change
+
+class Layer:
+    async def group_send(self, group, message):
+        print(group.split(".")[0], message["status"], flush=True)
+        told.set()
+
+import threading
+told = threading.Event()
+live.get_channel_layer = Layer
+live.publish_now([change("SUCCESS")])
+told.wait(20)
+"""
+
+
+def test_the_thread_that_tells_keeps_no_process_from_ending():
+    told = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", TELLER],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "leadsend.testing.settings"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert told.stdout.splitlines()[0] == "execution SUCCESS"
 
 
 @pytest.mark.django_db(transaction=True)
