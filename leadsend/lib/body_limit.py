@@ -18,7 +18,7 @@ class _TooLarge(Exception):
     """More has arrived than is accepted."""
 
 
-def limited(application: Application, *, limit_bytes: int) -> Application:
+def limited(application: Callable[..., Awaitable[None]], *, limit_bytes: int) -> Application:
     """Return the ASGI application behind a limit: 413, announced sizes before anything is read."""
 
     async def serve(scope: Any, receive: Receive, send: Send) -> None:

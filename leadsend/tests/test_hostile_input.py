@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -73,7 +74,7 @@ def test_no_body_breaks_a_hook(people, world):
 
 
 def test_no_value_breaks_a_field(people, world, friend):
-    forms = {
+    forms: dict[str, dict[str, Any]] = {
         "workflows": {"name": "x", "description": "", "tags": [], "steps": [], "triggers": []},
         "tokens": {"name": "x", "scopes": ["read"], "days": 3, "user_id": None, "project": "x"},
         "credentials": {"name": "x", "type": "bearer", "fields": {"token": "x"}},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -62,7 +63,7 @@ def clients(people):
 
 
 def test_every_route_of_the_api_is_an_operation_of_the_document(operations):
-    routes = Counter()
+    routes: Counter[tuple[str, str]] = Counter()
     for address, view in routes_of(get_resolver().url_patterns):
         if address.startswith("/api/v1/"):
             routes.update((_shape(address), method) for method in actions_of(view))
@@ -179,7 +180,7 @@ def _fits(status, wanted):
 
 
 def _permission(address, method):
-    view = resolve(address).func
+    view: Any = resolve(address).func
     return view.cls.policy[actions_of(view)[method]]
 
 

@@ -71,7 +71,7 @@ def test_the_use_of_a_token_is_noted_once_a_minute(people, ana):
     with time_machine.travel(clock.now() + timedelta(seconds=61)):
         ana.get("/api/v1/workflows/")
     row.refresh_from_db()
-    assert row.last_used_at > first
+    assert row.last_used_at != first
 
 
 def test_a_token_cannot_make_one_that_may_more(people):

@@ -98,6 +98,7 @@ def test_the_command_prints_a_token_that_works():
     call_command("create_token", "--user", "ben@example.com", "--scope", "read", stdout=out)
 
     found = find_token(out.getvalue().strip())
+    assert found is not None
     assert found.user == crew.ben
     assert found.scopes == ["read"]
 
