@@ -50,6 +50,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "create_call": _CREATE % settings.PUBLIC_URL,
         "run_call": _RUN % settings.PUBLIC_URL,
         "may_edit": policy.may_somewhere(user, "workflow.edit"),
+        "may_begin": bool(policy.projects_where(user, "workflow.publish")),
         **(_in_use(user) if newest else {}),
     }
     return render(request, "site/home.html", context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from leadsend.site import home, setup, workflow_pages
+from leadsend.site import home, setup, trying, workflow_pages
 
 _WORKFLOW = "workflows/<uuid:workflow_id>/"
 
@@ -16,6 +16,8 @@ urlpatterns = [
     path(f"{_WORKFLOW}publish/", workflow_pages.publish, name="publish_workflow"),
     path(f"{_WORKFLOW}pause/", workflow_pages.pause, name="pause_workflow"),
     path(f"{_WORKFLOW}resume/", workflow_pages.resume, name="resume_workflow"),
+    path(f"{_WORKFLOW}sample/", trying.run_sample, name="run_sample"),
+    path("begin/", trying.begin, name="begin"),
     path("", include("leadsend.access.urls")),
     path("", include("runtime.urls")),
 ]

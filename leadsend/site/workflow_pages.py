@@ -22,7 +22,7 @@ from registry.catalog import catalog
 from runtime.models import Execution
 from workflows import drafts, publishing
 from workflows.definition.outline import outline, summary
-from workflows.models import Workflow, WorkflowQuerySet
+from workflows.models import Workflow, WorkflowQuerySet, WorkflowVersion
 from workflows.problems import problems_of
 
 # States as they are chosen in the list and shown as badges.
@@ -54,18 +54,14 @@ def workflow_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def workflow_page(request: HttpRequest, workflow_id: UUID) -> HttpResponse:
     """One workflow: its draft in sentences, what is wrong with it, and what may be done."""
-    return _page(request, _find(request, workflow_id))
+    return _page(request, find_workflow(request, workflow_id))
 
 
 @page("workflow.publish")
 @require_POST
 def publish(request: HttpRequest, workflow_id: UUID) -> HttpResponse:
-    """Make the draft live.
-
-    The answer is the page itself where there is something to tell once, such as the secret of a
-    webhook: nothing that is kept between two requests may hold it.
-    """
-    workflow = _find(request, workflow_id)
+    """Make the draft live."""
+    workflow = find_workflow(request, workflow_id)
     policy.require(request.user, "workflow.publish", workflow.project_id)
     try:
         version = publishing.publish(workflow, user=_user(request))
@@ -74,17 +70,14 @@ def publish(request: HttpRequest, workflow_id: UUID) -> HttpResponse:
     except LeadSendError as error:
         messages.error(request, error.message)
         return redirect("workflow", workflow_id)
-    messages.success(request, _("Version %(number)d is live.") % {"number": version.version_num})
-    if version.answers:
-        return _page(request, workflow, answers=version.answers)
-    return redirect("workflow", workflow_id)
+    return answer_published(request, version)
 
 
 @page("workflow.publish")
 @require_POST
 def pause(request: HttpRequest, workflow_id: UUID) -> HttpResponse:
     """Let nothing start the workflow any more."""
-    workflow = _find(request, workflow_id)
+    workflow = find_workflow(request, workflow_id)
     policy.require(request.user, "workflow.publish", workflow.project_id)
     publishing.retire(workflow, user=_user(request))
     messages.success(
@@ -97,7 +90,7 @@ def pause(request: HttpRequest, workflow_id: UUID) -> HttpResponse:
 @require_POST
 def resume(request: HttpRequest, workflow_id: UUID) -> HttpResponse:
     """Let the workflow be started again."""
-    workflow = _find(request, workflow_id)
+    workflow = find_workflow(request, workflow_id)
     policy.require(request.user, "workflow.publish", workflow.project_id)
     try:
         publishing.revive(workflow, user=_user(request))
@@ -110,11 +103,32 @@ def resume(request: HttpRequest, workflow_id: UUID) -> HttpResponse:
     return redirect("workflow", workflow_id)
 
 
+def answer_published(request: HttpRequest, version: WorkflowVersion) -> HttpResponse:
+    """Lead to the workflow that was just published.
+
+    The answer is the page itself where there is something to tell once, such as the secret of a
+    webhook: nothing that is kept between two requests may hold it.
+    """
+    messages.success(request, _("Version %(number)d is live.") % {"number": version.version_num})
+    if version.answers:
+        return _page(request, version.workflow, answers=version.answers)
+    return redirect("workflow", version.workflow_id)
+
+
 def state_of(workflow: Workflow) -> str:
     """Return the name of a workflow's state: ``live``, ``draft`` or ``paused``."""
     if workflow.live_version_id is None:
         return "draft"
     return "live" if workflow.is_active else "paused"
+
+
+def find_workflow(request: HttpRequest, workflow_id: UUID) -> Workflow:
+    """Return the workflow with its live version; raise NotFound where the user sees none."""
+    workflow = _visible(request).select_related("live_version", "owner").filter(pk=workflow_id)
+    found: Workflow | None = workflow.first()
+    if found is None:
+        raise NotFound("There is no such workflow.")
+    return found
 
 
 def _page(
@@ -130,6 +144,7 @@ def _page(
         "document": document,
         "problems": problems_of(workflow, document),
         "has_changes": live is None or live.document != workflow.draft,
+        "may_run": policy.may(_user(request), "workflow.run", workflow.project_id),
         "may_publish": policy.may(_user(request), "workflow.publish", workflow.project_id),
         "versions": workflow.versions.select_related("published_by").order_by("-version_num")[:10],
         "recent": recent.order_by("-pk")[:RECENT],
@@ -141,14 +156,6 @@ def _page(
 def _visible(request: HttpRequest) -> WorkflowQuerySet:
     rows: WorkflowQuerySet = Workflow.objects.visible_to(_user(request)).not_deleted()
     return rows
-
-
-def _find(request: HttpRequest, workflow_id: UUID) -> Workflow:
-    workflow = _visible(request).select_related("live_version", "owner").filter(pk=workflow_id)
-    found: Workflow | None = workflow.first()
-    if found is None:
-        raise NotFound("There is no such workflow.")
-    return found
 
 
 def _searched(rows: QuerySet[Workflow], request: HttpRequest) -> QuerySet[Workflow]:

@@ -54,6 +54,8 @@ def run_list(request: HttpRequest) -> HttpResponse:
     workflows = Workflow.objects.visible_to(_user(request)).not_deleted()
     context = {
         "page": shown,
+        # The first page shows new runs by itself.
+        "is_live": not shown.newest,
         "q": request.GET.get("q", ""),
         "status": request.GET.get("status", ""),
         "workflow": request.GET.get("workflow", ""),

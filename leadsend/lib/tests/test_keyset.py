@@ -19,7 +19,7 @@ def rows(db):
     return Project.objects.all()
 
 
-def _page(rows, query) -> Any:
+def _page(rows: Any, query: str) -> Any:
     return keyset_page(rows, QueryDict(query), size=2)
 
 

@@ -27,7 +27,7 @@ def test_the_set_up_makes_an_owner_signs_in_and_seeds(client, db):
     assert Project.objects.count() == 1
     assert Team.objects.get().key == "sales_team"
     assert ActionEntry.objects.exists()
-    assert "Begin with a first workflow" in client.get("/").text
+    assert "Start with a ready workflow" in client.get("/").text
 
 
 def test_it_can_be_done_once(client, db):

@@ -210,7 +210,7 @@ def test_set_up_and_sign_in_work_without_scripts(transactional_db, watched):
     page.fill("#id_password", PASSWORD)
     page.press("#id_password", "Enter")
 
-    assert "Begin with a first workflow" in began
+    assert "Start with a ready workflow" in began
     assert page.inner_text("h1") == "Home"
     assert User.objects.count() == 1
 
