@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from leadsend.access.models import Role
+from leadsend.lib import ids
 from leadsend.testing.factories import make_execution, make_project, make_step, make_user
 from leadsend.testing.page_story import tell_page_story
 from runtime.models import Execution, StepExecution
@@ -47,7 +48,12 @@ def test_the_list_is_filtered_by_its_address(story, owner):
 
 def test_long_lists_have_pages_that_keep_the_filter(story, owner):
     for number in range(60):
-        make_execution(version=story.workflow.live_version, business_key=f"lead{number:02}")
+        # Ids of the same millisecond come in any order.
+        make_execution(
+            version=story.workflow.live_version,
+            id=ids.uuid7(1_800_000_000_000 + number),
+            business_key=f"lead{number:02}",
+        )
     first = owner.get("/runs/?q=lead")
     second = owner.get(f"/runs/{first.context['page'].older}")
 

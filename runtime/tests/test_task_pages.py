@@ -25,7 +25,7 @@ def _titles(page):
 
 
 def test_tabs_show_mine_my_teams_and_what_is_done(owner):
-    assert _titles(owner.get("/tasks/"))[0] == "Call Ada Byron"
+    assert "Call Ada Byron" in _titles(owner.get("/tasks/"))
     assert _titles(owner.get("/tasks/?tab=team")) == ["Send the offer"]
     assert _titles(owner.get("/tasks/?tab=done")) == ["Said hello"]
     assert len(_titles(owner.get("/tasks/?tab=all"))) == 3

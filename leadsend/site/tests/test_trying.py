@@ -7,6 +7,7 @@ from django.test import Client
 
 from leadsend.access.models import Role
 from leadsend.access.people import set_up_organisation
+from leadsend.site.trying import sample_of
 from leadsend.testing.factories import make_project, make_user, make_workflow
 from triggers.models import TriggerEvent
 from workflows.models import Workflow
@@ -47,7 +48,7 @@ def test_a_sample_of_its_trigger_starts_it(owner):
     page = owner.post(f"/workflows/{workflow.pk}/sample/", follow=True)
 
     event = TriggerEvent.objects.get()
-    assert event.data["email"] == "ada@example.com"
+    assert event.data == sample_of(workflow)
     assert event.source == f"manual:{workflow.pk}"
     assert "Its run appears here in a moment." in page.text
 

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from leadsend.access.models import Role
+from leadsend.lib import ids
 from leadsend.testing.factories import make_execution, make_project, make_user, make_workflow
 
 MAIN = "<main"
@@ -106,8 +107,9 @@ def test_the_list_is_searched_and_filtered_by_its_address(project, as_role, quer
 
 def test_the_list_tells_the_last_run_of_each(project, as_role):
     workflow = make_workflow(project=project, published=True)
-    make_execution(version=workflow.live_version, status="SUCCESS")
-    last = make_execution(version=workflow.live_version, status="FAILED")
+    version = workflow.live_version
+    make_execution(version=version, id=ids.uuid7(1_800_000_000_000), status="SUCCESS")
+    last = make_execution(version=version, id=ids.uuid7(1_800_000_000_001), status="FAILED")
     page = as_role(Role.VIEWER).get("/workflows/")
 
     assert page.context["cards"][0]["last_run"] == last

@@ -152,7 +152,7 @@ def test_a_hostile_mail_runs_nothing_and_asks_nobody(story, cookies, watched):
     window = watched(cookies=cookies(story.owner))
     page = window.open("/outbox/")
     page.on("dialog", lambda dialog: window.foreign.append(dialog.message))
-    page.click(".cell-link >> nth=1")
+    page.click(".cell-link:has-text('<script>')")
     page.wait_for_load_state("networkidle")
 
     assert page.is_visible("iframe")
