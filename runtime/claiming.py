@@ -14,7 +14,18 @@ from leadsend.lib.postgres import Connection
 from runtime.engine.state import StepRecord
 
 MOST_AT_ONCE: Final = 100
+LAST_CHANCE: Final = 2  # crashes, after which the next one is the last
 _MOST_DUE: Final = 1000
+_ANY_CRASHES: Final = 32_767
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crashes:
+    """Which executions whose process died may be claimed, and whether before all others."""
+
+    least: int = 1
+    most: int = _ANY_CRASHES
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,26 +68,36 @@ def wake_due(connection: Connection) -> int:
 
 
 def claim(
-    connection: Connection, *, worker_id: UUID, lease_s: float, limit: int, turn: int = 0
+    connection: Connection,
+    *,
+    worker_id: UUID,
+    lease_s: float,
+    limit: int,
+    turn: int = 0,
+    crashes: Crashes = Crashes(),
 ) -> list[Claimed]:
     """Claim up to ``limit`` executions, workflows in turn; one that crashed before comes alone.
 
     The claim is committed before it returns. ``turn`` shifts which workflows come first where there
-    are more of them than ``limit``.
+    are more of them than ``limit``; ``crashes`` says which crashed ones may come.
     """
     with connection.transaction():
         wake_due(connection)
         found = [row[0] for row in connection.execute(_WORKFLOWS).fetchall()]
         if not found:
             return []
-        # Every other turn looks at crashed ones first, so that a flood cannot keep them waiting.
-        ids = _pick_crashed(connection, found) if turn % 2 else []
+        ids = _pick_crashed(connection, crashes) if crashes.first else []
         ids = ids or _pick(connection, found, limit=limit, turn=turn)
-        ids = ids or _pick_crashed(connection, found)
+        ids = ids or _pick_crashed(connection, crashes)
         if not ids:
             return []
         rows = connection.execute(_CLAIM, {"ids": ids, "worker": worker_id, "lease": lease_s})
         return [_claimed(row) for row in rows.fetchall()]
+
+
+def has_last_chances(connection: Connection) -> bool:
+    """Say whether an execution that crashed twice waits for an idle process."""
+    return connection.execute(_LAST_CHANCES, [LAST_CHANCE]).fetchone() is not None
 
 
 def load_steps(
@@ -103,8 +124,8 @@ def _pick(connection: Connection, found: list[UUID], *, limit: int, turn: int) -
     return [row[0] for row in rows]
 
 
-def _pick_crashed(connection: Connection, found: list[UUID]) -> list[UUID]:
-    rows = connection.execute(_CRASHED, [found]).fetchall()
+def _pick_crashed(connection: Connection, crashes: Crashes) -> list[UUID]:
+    rows = connection.execute(_CRASHED, [crashes.least, crashes.most]).fetchall()
     return [row[0] for row in rows]
 
 
@@ -193,9 +214,14 @@ SELECT picked.id FROM unnest(%(workflows)s::uuid[]) AS w(id) CROSS JOIN LATERAL 
 """
 _CRASHED: Final = """
 SELECT id FROM workflow_execution
- WHERE workflow_id = ANY(%s) AND status = 'PENDING' AND crash_count > 0
+ WHERE status = 'PENDING' AND crash_count > 0 AND crash_count BETWEEN %s AND %s
    AND run_after <= statement_timestamp()
  ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+_LAST_CHANCES: Final = """
+SELECT 1 FROM workflow_execution
+ WHERE status = 'PENDING' AND crash_count > 0 AND crash_count >= %s
+   AND run_after <= statement_timestamp() LIMIT 1
 """
 _CLAIM: Final = """
 UPDATE workflow_execution SET

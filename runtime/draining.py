@@ -27,6 +27,7 @@ from runtime.committing import commit
 from runtime.effects import EffectLoop
 from runtime.leases import DatabaseClock, Leases
 from runtime.plans import Plans
+from runtime.quarantine import Quarantine
 from runtime.recording import Recorded
 from runtime.runs import Answer, Run
 
@@ -34,7 +35,9 @@ log = logging.getLogger(__name__)
 
 Act = Callable[[Connection], int]
 Tell = Callable[[Sequence[Recorded]], None]
-MOST_HELD: Final = 1000
+# As many as effects that can be under way: what only waits for its turn would be blamed for, and
+# made uncertain by, a crash that it had no part in.
+MOST_HELD: Final = 200
 _CONNECT: Final = partial(connect, "leadsend engine")
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
@@ -74,6 +77,7 @@ class Engine:
         self._turn = 0
         self._claim_at = 0.0
         self._due_at = float("inf")
+        self._quarantine = Quarantine()
         self.leases = Leases(
             worker_id=self.worker_id,
             lease_s=options.lease_s,
@@ -143,6 +147,8 @@ class Engine:
         room = min(self.options.batch, self.options.most_held - len(self.held))
         if self._stopping.is_set() or room <= 0:
             return 0
+        if not self._quarantine.may_claim(connection, self.held):
+            return 0
         if not is_due and clock.monotonic() < min(self._claim_at, self._due_at):
             return 0
         if self._due_at <= clock.monotonic():
@@ -156,9 +162,11 @@ class Engine:
             lease_s=self.options.lease_s,
             limit=room,
             turn=self._turn,
+            crashes=self._quarantine.crashes(self.held, is_their_turn=self._turn % 2 == 1),
         )
         if not claimed:
             return 0
+        self._quarantine.note(claimed)
         self._claim_at = 0.0
         self.clock.set(claimed[-1].now)
         runs, broken = begin(

@@ -136,6 +136,12 @@ class Execution(models.Model):
                 condition=Q(status="PENDING"),
                 name="execution_pending",
             ),
+            # Those whose process died, few at any time: found without reading the whole queue.
+            models.Index(
+                fields=["run_after"],
+                condition=Q(status="PENDING", crash_count__gt=0),
+                name="execution_crashed",
+            ),
             models.Index(
                 fields=["lease_until"], condition=Q(status="RUNNING"), name="execution_leased"
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from leadsend.lib.postgres import AWAY, connect
 from registry.catalog import catalog
 from runtime import claiming, committing, draining, recording
 from runtime.beginning import begin
+from runtime.claiming import Crashes
 from runtime.draining import Engine, Options, run_until_idle
 from runtime.engine.tests.making import act
 from runtime.models import Execution, OutboxMail, Task, Worker
@@ -141,6 +143,27 @@ def test_one_that_crashed_before_is_claimed_alone(other):
     assert sizes == [[False, False], [True], []]
 
 
+def test_an_engine_is_alone_with_one_on_its_last_chance():
+    world, gate = World(), threading.Event()
+    world.answers["send"] = lambda ctx, inputs: asyncio.to_thread(gate.wait, 10)
+    workflow = publish(act("s", "send"))
+    start(workflow)
+    last = start(workflow, fence=2, crash_count=2)
+    with own_engine(world) as engine:
+        for _ in range(5):
+            engine.ring()
+            engine.once()
+        assert set(engine.held) == {last.pk}
+        gate.set()
+        engine.wait(5)
+        start(workflow)
+
+        run_until_idle(engine)
+
+    assert fresh(last).status == "SUCCESS"
+    assert Execution.objects.filter(status="SUCCESS").count() == 3
+
+
 def test_a_claim_after_a_crash_keeps_the_moment_of_the_first(other):
     start(publish(act("a")))
     (first,) = claiming.claim(other, **claim_options(1))
@@ -181,7 +204,12 @@ def begun(engine, connection, claimed):
 
 
 def claim_options(turn):
-    return {"worker_id": fresh_worker().pk, "lease_s": 30, "limit": 10, "turn": turn}
+    return {
+        "worker_id": fresh_worker().pk,
+        "lease_s": 30,
+        "limit": 10,
+        "crashes": Crashes(first=turn % 2 == 1),
+    }
 
 
 def fresh_worker():
