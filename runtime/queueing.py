@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+import psycopg
 from django.db import transaction
 from kombu.exceptions import KombuError
 
@@ -52,7 +53,7 @@ class Bell:
     def ring(self) -> None:
         """Ask for a wake-up; never blocks and never fails."""
         self._asked.set()
-        if self._thread is None or self._pid != os.getpid():
+        if not self._is_running():
             self._begin()
 
     def send_asked(self) -> float:
@@ -65,10 +66,13 @@ class Bell:
             return PAUSE_AFTER_FAILURE_S
         return PAUSE_S
 
+    def _is_running(self) -> bool:
+        return self._thread is not None and self._pid == os.getpid() and self._thread.is_alive()
+
     def _begin(self) -> None:
         # A forked child inherits the object without its thread.
         with self._start:
-            if self._thread is None or self._pid != os.getpid():
+            if not self._is_running():
                 self._pid = os.getpid()
                 self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
                 self._thread.start()
@@ -139,7 +143,9 @@ class WakeSender:
     def failures(self) -> tuple[type[BaseException], ...]:
         """Return the errors of a broker that is away; they differ by transport."""
         connection = self._celery.connection_for_write()
-        return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
+        by_transport = (*connection.connection_errors, *connection.channel_errors)
+        # PostgreSQL as a broker raises its own, for example where its queues are not set up.
+        return (KombuError, OSError, psycopg.Error, *by_transport)
 
 
 _sender = WakeSender(app)

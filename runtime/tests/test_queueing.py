@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 
+import psycopg
 import pytest
 from celery import Celery
 from django.db import transaction
@@ -61,6 +62,31 @@ def test_a_redis_that_is_away_is_a_failure_that_ringing_survives():
 
     assert rung.send_asked() == PAUSE_AFTER_FAILURE_S
     assert rung.send_asked() == PAUSE_AFTER_FAILURE_S
+
+
+def test_a_postgres_without_queues_is_a_failure_that_ringing_survives():
+    def send():
+        raise psycopg.errors.InvalidSchemaName
+
+    rung = Bell(send, WakeSender(app).failures)
+
+    assert rung.send_asked() == PAUSE_AFTER_FAILURE_S
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bell_whose_thread_died_rings_again():
+    sent = threading.Event()
+
+    def fail():
+        raise TypeError
+
+    rung = bell(fail)
+    rung.ring()
+    rung._thread.join(10)
+    rung._send = sent.set
+    rung.ring()
+
+    assert sent.wait(10)
 
 
 def test_a_wake_up_arrives_at_the_broker():
