@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -64,8 +65,7 @@ def counting_sink() -> Iterator[CountingSink]:
         def log_message(self, *_arguments: Any) -> None:
             """Stay silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _PatientServer(("127.0.0.1", 0), Handler)
     sink.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -75,6 +75,17 @@ def counting_sink() -> Iterator[CountingSink]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _PatientServer(ThreadingHTTPServer):
+    """Callers that are killed in the middle of a call are what it is for."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a connection that was cut."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class MailBox:

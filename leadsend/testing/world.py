@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from leadsend.access import audit
@@ -21,6 +22,8 @@ from leadsend.testing.factories import (
 )
 from workflows import creation, drafts
 
+KEYS = {"actions": "set_fields", "trigger-types": "manual", "credential-types": "bearer"}
+_OTHERS = {"number": "1", "other": "1"}
 VARIABLES = [{"key": "hot_score", "type": "number", "value": 50}]
 
 
@@ -63,3 +66,11 @@ def make_world(project: Project, user: User) -> dict[str, str]:
         "steps": str(opened.step_id(document["steps"][0]["id"])),
         "edges": str(opened.edge_id(document["edges"][0])),
     }
+
+
+def address_of(path: str, world: dict[str, str]) -> str:
+    """Return a path of the OpenAPI document with the ids of these rows in place of variables."""
+    name = path.split("/")[3]
+    first = KEYS.get(name) or world[name]
+    address = re.sub(r"\{(id|pk|key|\w+_id)\}", first, path, count=1)
+    return re.sub(r"\{(\w+)\}", lambda found: _OTHERS[found[1]], address)

@@ -18,9 +18,10 @@ from leadsend.trust.senders import Sent, send_all
 
 SETTLE_S = 60.0
 PER_SECOND = 50
+BURSTS = 5
 SHORT = Mix(over_s=8, workers=3, engines=2, webs=1, flushes=1, redis_away_s=3, postgres_restarts=1)
 LONG = Mix(
-    over_s=60, workers=20, engines=10, webs=5, flushes=1, redis_away_s=20, postgres_restarts=1
+    over_s=90, workers=20, engines=10, webs=5, flushes=1, redis_away_s=20, postgres_restarts=1
 )
 
 
@@ -36,14 +37,14 @@ def run(*, is_full: bool = True, seed: int = 1, broker: str = "redis") -> dict[s
         running_stack(
             directory,
             broker=broker,
-            settings={"LEADSEND_EGRESS_ALLOW": f"127.0.0.1:{sink.port}", "LEADSEND_ENGINES": "2"},
+            settings={"LEADSEND_EGRESS_ALLOW": f"127.0.0.1:{sink.port}", "LEADSEND_ENGINES": "1"},
         ) as stack,
     ):
-        stack.start()
+        stack.start("web", "worker1", "worker2", "beat")
         url, secret = publish_flow(stack, sink.url)
         faults = Faults(stack, mix, seed)
         thread = faults.start()
-        sent = send_all(url, secret, leads(events), per_second=PER_SECOND)
+        sent = send_in_bursts(url, secret, leads(events), over_s=mix.over_s)
         thread.join()
         if faults.failure is not None:
             raise faults.failure
@@ -61,6 +62,19 @@ def leads(count: int) -> list[tuple[str, dict[str, Any]]]:
         (f"msg_{n:06}", {"lead": f"lead-{n}", "email": f"lead{n}@example.com", "score": n % 100})
         for n in range(count)
     ]
+
+
+def send_in_bursts(
+    url: str, secret: str, events: list[tuple[str, dict[str, Any]]], *, over_s: float
+) -> Sent:
+    """Send at 50/s in bursts that begin evenly spread over the time of the faults."""
+    began, sent = time.monotonic(), Sent()
+    size = len(events) // BURSTS
+    for number in range(BURSTS):
+        time.sleep(max(0.0, began + number * over_s / BURSTS - time.monotonic()))
+        burst = events[number * size : (number + 1) * size]
+        send_all(url, secret, burst, per_second=PER_SECOND, sent=sent)
+    return sent
 
 
 def publish_flow(stack: Stack, sink_url: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import redis
 
-from leadsend.testing.stack import Stack, kill_process
+from leadsend.testing.stack import Member, Stack, kill_process, until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,13 @@ class Faults:
     stack: Stack
     mix: Mix
     seed: int
+    chance: random.Random = field(init=False)
     done: Counter[str] = field(default_factory=Counter)
     failure: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        # Seeded, so that a run can be repeated; nothing here is a secret.
+        self.chance = random.Random(self.seed)
 
     def start(self) -> threading.Thread:
         """Begin; join the thread to wait for the last fault."""
@@ -55,14 +60,12 @@ class Faults:
             raise
 
     def _schedule(self) -> list[tuple[float, str]]:
-        # Seeded, so that a run can be repeated; nothing here is a secret.
-        chance = random.Random(self.seed)
         mix = self.mix
         counts = {"worker": mix.workers, "engine": mix.engines, "web": mix.webs}
         if self.stack.services.redis is not None:
             counts["flush"] = mix.flushes
         plan = [
-            (chance.uniform(0.5, mix.over_s), name)
+            (self.chance.uniform(0.5, mix.over_s), name)
             for name, count in counts.items()
             for _ in range(count)
         ]
@@ -74,8 +77,8 @@ class Faults:
 
     def _acts(self) -> dict[str, Callable[[], None]]:
         return {
-            "worker": lambda: self._kill_and_start("worker"),
-            "web": lambda: self._kill_and_start("web"),
+            "worker": lambda: self._kill_and_start(self.chance.choice(self._workers())),
+            "web": lambda: self._kill_and_start(self.stack.members["web"]),
             "engine": self._kill_engine,
             "flush": self._flush,
             "redis away": self._redis_away,
@@ -83,20 +86,21 @@ class Faults:
             "postgres": self._restart_postgres,
         }
 
-    def _kill_and_start(self, name: str) -> None:
-        member = self.stack.members[name]
+    def _workers(self) -> list[Member]:
+        members = self.stack.members.items()
+        return [member for name, member in members if name.startswith("worker")]
+
+    def _kill_and_start(self, member: Member) -> None:
         member.kill()
         member.start()
 
     def _kill_engine(self) -> None:
         # A worker that has just been started may have none yet: the fault has to hit one.
-        member = self.stack.members["worker"]
-        deadline = time.monotonic() + 10
-        while not (children := member.children()):
-            if time.monotonic() > deadline:
-                raise AssertionError("the worker started no engine process within 10 s")
-            time.sleep(0.1)
-        kill_process(random.Random(self.seed).choice(children))
+        engines: list[int] = until(self._engines, "a worker has an engine process")
+        kill_process(self.chance.choice(engines))
+
+    def _engines(self) -> list[int]:
+        return [pid for worker in self._workers() for pid in worker.children()]
 
     def _flush(self) -> None:
         service = self.stack.services.redis

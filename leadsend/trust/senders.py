@@ -37,12 +37,13 @@ def send_all(
     *,
     per_second: float,
     senders: int = 16,
+    sent: Sent | None = None,
 ) -> Sent:
     """Send ``(webhook id, body)`` pairs at a steady rate; return when each is accepted or given up.
 
     A sender that gets no 2xx sends the same id again, for a minute, as real senders do.
     """
-    sent = Sent()
+    sent = sent or Sent()
     started = time.monotonic()
     with ThreadPoolExecutor(senders) as pool:
         for number, (webhook_id, body) in enumerate(events):
