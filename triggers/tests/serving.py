@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asgiref.testing import ApplicationCommunicator
+from channels.routing import get_default_application
 
 from triggers import hook_server
 
@@ -32,9 +33,7 @@ def ask(path, *, method="POST", body=b"", headers=None, query=b"", parts=None):
 
 
 async def _ask_all(requests):
-    # Imported here, because the module sets Django up when it is the first one.
-    from leadsend.asgi import application  # noqa: PLC0415
-
+    application = get_default_application()
     try:
         return await asyncio.gather(*(_ask(application, *request) for request in requests))
     finally:
