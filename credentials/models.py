@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -47,7 +49,7 @@ class UserCredential(ProjectRow):
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(default=clock.now, editable=False)
 
-    objects = CredentialManager()
+    objects: ClassVar = CredentialManager()
 
     class Meta:
         db_table = "user_credentials"

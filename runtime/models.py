@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from django.contrib.postgres.indexes import BrinIndex
@@ -350,7 +350,7 @@ class Task(ProjectRow):
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(default=clock.now, editable=False)
 
-    objects = TaskQuerySet.as_manager()
+    objects: ClassVar = TaskQuerySet.as_manager()
 
     class Meta:
         db_table = "tasks"

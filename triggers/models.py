@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
@@ -41,7 +41,7 @@ class Subscription(ProjectRow):
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(default=clock.now, editable=False)
 
-    objects = SubscriptionQuerySet.as_manager()
+    objects: ClassVar = SubscriptionQuerySet.as_manager()
 
     class Meta:
         db_table = "workflow_subscription"

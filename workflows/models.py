@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
@@ -71,7 +71,7 @@ class Workflow(ProjectRow):
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(default=clock.now, editable=False)
 
-    objects = WorkflowQuerySet.as_manager()
+    objects: ClassVar = WorkflowQuerySet.as_manager()
 
     class Meta:
         db_table = "workflow_definition"

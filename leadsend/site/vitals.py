@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -59,8 +60,6 @@ def read_vitals() -> Vitals:
     with connection.cursor() as cursor:
         cursor.execute(_QUERY)
         row = cursor.fetchone()
-    values = [
-        float(value) if name.endswith("_s") and value is not None else value
-        for name, value in zip(Vitals.__slots__, row, strict=True)
-    ]
-    return Vitals(**dict(zip(Vitals.__slots__, values, strict=True)))
+    values: dict[str, Any] = dict(zip(Vitals.__slots__, row, strict=True))
+    ages = {name for name in values if name.endswith("_s") and values[name] is not None}
+    return Vitals(**values | {name: float(values[name]) for name in ages})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import socket
 
-import boto3  # type: ignore[import-untyped]  # ships no types
+import boto3
 import pytest
-from botocore.config import Config  # type: ignore[import-untyped]  # ships no types
+from botocore.config import Config
 from django.core.files.storage import storages
 from django.test import override_settings
 from moto.server import ThreadedMotoServer
