@@ -38,7 +38,9 @@ def page(permission: str) -> Callable[[View], View]:
             if permission == PUBLIC:
                 return view(request, *args, **kwargs)
             if not request.user.is_authenticated:
-                return redirect_to_login(request.get_full_path())
+                # An act is not repeated by a mere sign-in: it leads to Home.
+                is_read = request.method in {"GET", "HEAD"}
+                return redirect_to_login(request.get_full_path() if is_read else "/")
             with timezone.override(zone_of(request.user.timezone)):
                 return _answered(request, permission, view, *args, **kwargs)
 

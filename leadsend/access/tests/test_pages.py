@@ -43,6 +43,13 @@ def test_visitors_are_sent_to_sign_in(db):
     assert zone_page(_request(AnonymousUser()))["Location"] == "/login/?next=/somewhere/"
 
 
+def test_after_signing_in_an_act_is_not_asked_for_again(db):
+    request = RequestFactory().post("/somewhere/")
+    request.user = AnonymousUser()
+
+    assert zone_page(request)["Location"] == "/login/?next=/"
+
+
 def test_who_has_the_permission_nowhere_is_refused(db):
     viewer = make_user(project=make_project(), role=Role.VIEWER)
 
