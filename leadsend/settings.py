@@ -307,6 +307,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "leadsend.lib.rest.schema.any_value_is_nullable",
         "leadsend.lib.rest.schema.add_errors",
     ],
 }

@@ -20,15 +20,13 @@ from leadsend.access import policy
 from leadsend.access.models import Role
 from leadsend.checks import actions_of, routes_of
 from leadsend.testing.personas import make_people
-from leadsend.testing.world import make_world
+from leadsend.testing.world import KEYS, address_of, make_world
 from registry.seeding import seed_registry
 
 METHODS = ("get", "post", "put", "patch", "delete")
 ROLES = ("anonymous", "outsider", *Role.values)
-REST_OF_PATH = {"number": "1", "other": "1", "key": "bearer"}
 # What stops a live workflow needs more than the table says: the row of these tests is live.
 OF_LIVE_ROWS = {("delete", "/api/v1/workflows/{id}/"): "workflow.publish"}
-KEYS = {"actions": "set_fields", "trigger-types": "manual", "credential-types": "bearer"}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +73,7 @@ def test_roles_may_what_the_table_says_and_nothing_else(operations, worlds, clie
     holes, asked = [], 0
     for path, method in operations:
         for which in ("own", "foreign") if "{" in path else ("own",):
-            address = _address(path, worlds[which])
+            address = address_of(path, worlds[which])
             permission = OF_LIVE_ROWS.get((method, path)) or _permission(address, method)
             for role in ROLES:
                 status = _status(clients[role], method, address)
@@ -182,13 +180,6 @@ def _fits(status, wanted):
 def _permission(address, method):
     view: Any = resolve(address).func
     return view.cls.policy[actions_of(view)[method]]
-
-
-def _address(path, world):
-    name = path.split("/")[3]
-    first = KEYS.get(name) or world[name]
-    address = re.sub(r"\{(id|pk|key|\w+_id)\}", first, path, count=1)
-    return re.sub(r"\{(\w+)\}", lambda found: REST_OF_PATH[found[1]], address)
 
 
 def _shape(address):

@@ -64,6 +64,23 @@ def add_errors(result: dict[str, Any], **context: Any) -> dict[str, Any]:
     return result
 
 
+def any_value_is_nullable(result: dict[str, Any], **context: Any) -> dict[str, Any]:
+    """Say "any value" once: "any value or null" is two alternatives that null fits (a hook)."""
+    _simplify(result)
+    return result
+
+
+def _simplify(node: Any) -> None:
+    if isinstance(node, list):
+        for item in node:
+            _simplify(item)
+    elif isinstance(node, dict):
+        if {} in (node.get("oneOf") if isinstance(node.get("oneOf"), list) else ()):
+            del node["oneOf"]
+        for item in node.values():
+            _simplify(item)
+
+
 def _describe(operation: dict[str, Any], *, changes: bool) -> None:
     answers = {**_ALWAYS, **(_WITH_BODY if changes else {})}
     for code, description in answers.items():
