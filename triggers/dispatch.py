@@ -86,7 +86,9 @@ def _give_up(connection: Connection, row_id: UUID, event_id: UUID, reason: str) 
     fate = told("dispatch_failed", f"The event could not be dispatched: {clean_text(reason)}")
     with connection.transaction():
         connection.execute(TAKE_ONE, [row_id])
-        connection.execute(TELL_FATE, [[event_id], [orjson.dumps(fate).decode()], [event_id]])
+        connection.execute(
+            TELL_FATE, [[event_id], [orjson.dumps(fate).decode()], [True], [event_id]]
+        )
 
 
 def _take(
@@ -146,10 +148,11 @@ def _row(start: Start) -> tuple[Any, ...]:
 
 def _tell(connection: Connection, arrivals: Sequence[Arrival], outcome: Outcome) -> None:
     fates = outcome.fates
+    replayed = {arrival.event_id for arrival in arrivals if arrival.replay}
     if fates:
         texts = [orjson.dumps(fate).decode() for fate in fates.values()]
-        connection.execute(TELL_FATE, [list(fates), texts, list(fates)])
-    replayed = {a.event_id for a in arrivals if a.replay}
+        is_first = [event_id not in replayed for event_id in fates]
+        connection.execute(TELL_FATE, [list(fates), texts, is_first, list(fates)])
     started = {start.arrival.event_id for start in outcome.starts} - fates.keys()
     if replayed & started:
         connection.execute(TELL_STARTED, [list(replayed & started)])

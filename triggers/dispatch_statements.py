@@ -56,9 +56,10 @@ SELECT x.id, e.project_id, x.workflow_id, x.version_id, x.subscription_id,
  WHERE e.id = ANY(%s)
 ON CONFLICT (id) DO NOTHING
 """
+# A replay that starts nothing takes nothing back: what started before stays told as started.
 TELL_FATE = """
 UPDATE trigger_event e SET fate = x.fate::jsonb
-  FROM unnest(%s::uuid[], %s::text[]) AS x(id, fate)
- WHERE e.id = x.id AND e.id = ANY(%s)
+  FROM unnest(%s::uuid[], %s::text[], %s::bool[]) AS x(id, fate, is_first)
+ WHERE e.id = x.id AND e.id = ANY(%s) AND (x.is_first OR e.fate IS NOT NULL)
 """
 TELL_STARTED = "UPDATE trigger_event SET fate = NULL WHERE id = ANY(%s) AND fate IS NOT NULL"

@@ -278,3 +278,54 @@ def test_a_stranger_sees_nothing_at_all(stranger, make_workflow):
     assert run(stranger, workflow).status_code in {403, 404}
     body = {"workflow_id": workflow.pk, "trigger_key": "manual"}
     assert stranger.post("/api/v1/subscriptions/", body).status_code in {403, 404}
+
+
+def test_the_five_calls_of_the_overview_document_end_with_a_subscription_that_listens(api):
+    def post(path, **fields):
+        answer = api.post(f"/api/v1/{path}/", fields)
+        assert answer.status_code == 201, answer.data
+        return answer.json()
+
+    workflow = post("workflows", name="Lead Processing", category="automation", is_active=True)
+    s3_key = f"s3://workflows/{workflow['id']}/v1.json"
+    version = post("versions", workflow_id=workflow["id"], version_num=1, s3_key=s3_key)
+    cfg = {"operation": "create", "title": "Follow up lead"}
+    action = {"version_id": version["id"], "kind": "action", "action_key": "task_management"}
+    first, second = post("steps", **action, cfg=cfg), post("steps", **action, cfg=cfg)
+    post("edges", from_step_id=first["id"], to_step_id=second["id"], branch_key="default")
+    subscription = post(
+        "subscriptions",
+        workflow_id=workflow["id"],
+        trigger_key="lead_sources_db_change",
+        filter_conditions={},
+    )
+
+    assert subscription["is_active"]
+    assert subscription["source"].endswith("lead_sources")
+    live = Workflow.objects.get()
+    assert str(live.live_version_id) == version["id"]
+
+
+def test_creating_and_publishing_in_one_call_tells_address_and_secret_once(api):
+    step = {"kind": "action", "action_key": "task_create", "cfg": {"title": "Call"}}
+    body = {"name": "Leads", "steps": [step], "triggers": ["webhook"], "publish": True}
+    made = api.post("/api/v1/workflows/", body).json()
+
+    [told] = made["webhook_endpoints"]
+    assert told["auth"]["secret"].startswith("whsec_")
+    shown = api.get(f"/api/v1/webhook-endpoints/{told['id']}/").json()
+    assert shown["url"] == told["url"]
+    assert "secret" not in shown["auth"]
+
+
+def test_an_unsigned_webhook_must_be_confirmed(api):
+    step = {"kind": "action", "action_key": "task_create", "cfg": {"title": "Call"}}
+    auth: dict[str, Any] = {"mode": "none"}
+    trigger = {"trigger_key": "webhook", "cfg": {"auth": auth}}
+    body = {"name": "Leads", "steps": [step], "triggers": [trigger], "publish": True}
+    assert api.post("/api/v1/workflows/", body).status_code == 400
+
+    auth["confirm_unauthenticated"] = True
+    made = api.post("/api/v1/workflows/", body)
+    assert made.status_code == 201
+    assert made.json()["webhook_endpoints"][0]["auth"]["mode"] == "none"

@@ -10,7 +10,7 @@ from leadsend.access.models import Project
 from leadsend.lib import ids, postgres
 from leadsend.testing.dispatching import dispatch_all
 from runtime.models import Execution
-from triggers import dispatch, inbox, subscribing
+from triggers import dispatch, inbox, matching, replaying, subscribing
 from triggers.dispatch import dispatch_batch
 from triggers.events import NewEvent
 from triggers.models import InboxEntry, Subscription, TriggerEvent
@@ -212,7 +212,7 @@ def test_dispatchers_side_by_side_start_every_event_once(make_workflow):
 def test_one_faulty_event_does_not_hold_up_the_others(make_workflow, monkeypatch):
     workflow = make_workflow("manual")
     numbers = [arrive(workflow, {"n": number}) for number in range(5)]
-    decide = dispatch.decide
+    decide = matching.decide
 
     def fail_on_the_third(arrivals, targets):
         if any(arrival.event_id == numbers[2] for arrival in arrivals):
@@ -225,6 +225,30 @@ def test_one_faulty_event_does_not_hold_up_the_others(make_workflow, monkeypatch
     assert sorted(Execution.objects.values_list("context_data__n", flat=True)) == [0, 1, 3, 4]
     assert fate_of(numbers[2])["code"] == "dispatch_failed"
     assert not InboxEntry.objects.exists()
+
+
+def test_a_replay_that_starts_nothing_takes_nothing_back(make_workflow, dev):
+    event_id = arrive(make_workflow("manual"))
+    dispatch_all()
+    Subscription.objects.update(filter_conditions=HOT)
+    TriggerEvent.objects.update(data={"score": 1})
+    replaying.replay_event(TriggerEvent.objects.get(), user=dev)
+    dispatch_all()
+
+    assert Execution.objects.count() == 1
+    assert fate_of(event_id) is None
+
+
+def test_a_replay_that_starts_something_clears_the_reason(make_workflow, dev):
+    event_id = arrive(make_workflow({"trigger_key": "manual", "filter_conditions": HOT}), {"a": 1})
+    dispatch_all()
+    assert fate_of(event_id)["code"] == "filtered_out"
+    Subscription.objects.update(filter_conditions={})
+    replaying.replay_event(TriggerEvent.objects.get(), user=dev)
+    dispatch_all()
+
+    assert Execution.objects.get().replay == 1
+    assert fate_of(event_id) is None
 
 
 def test_an_event_that_is_no_longer_kept_leaves_the_inbox(make_workflow):
