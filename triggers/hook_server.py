@@ -11,15 +11,18 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from leadsend.lib import clock
-from leadsend.lib.errors import LeadSendError
+from leadsend.lib.errors import LeadSendError, Unavailable
 from triggers import endpoints, hooks
 from triggers.endpoints import Endpoint
 from triggers.events import Accepted, NewEvent
 from triggers.group_commit import GroupCommit
 from triggers.hooks import HookAnswer, HookRequest
+from triggers.inbox import AWAY
 
 PREFIX = "/hooks/"
 BODY_TIMEOUT_S = 30
+# Senders give up after 5 s; the pool waits 10 s for a database that is away.
+LOOKUP_TIMEOUT_S = 3
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -86,8 +89,12 @@ async def _find(token: str) -> Endpoint:
     if search is None:
         search = _searches[key] = asyncio.create_task(_load(token))
         search.add_done_callback(lambda _: _searches.pop(key, None))
-    # One client that leaves must not end the search of the others.
-    return hooks.known(await asyncio.shield(search))
+    try:
+        async with asyncio.timeout(LOOKUP_TIMEOUT_S):
+            # One client that leaves must not end the search of the others.
+            return hooks.known(await asyncio.shield(search))
+    except TimeoutError as error:
+        raise Unavailable(AWAY) from error
 
 
 async def _load(token: str) -> Endpoint | None:

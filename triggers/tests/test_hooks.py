@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
 
 from leadsend.lib import clock, ids
+from leadsend.lib.errors import Unavailable
 from triggers import endpoints, group_commit, hook_server
 from triggers.endpoints import Endpoint
 from triggers.events import Accepted
@@ -224,3 +226,19 @@ def test_however_many_ask_at_once_the_endpoint_is_looked_up_once(unknown):
 
     assert {reply.status for reply in replies} == {404}
     assert unknown == ["other"]
+
+
+def test_a_look_up_that_takes_too_long_is_503(monkeypatch):
+    done = threading.Event()
+    monkeypatch.setattr(hook_server, "LOOKUP_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(endpoints, "load", lambda token: done.wait(10) and None)
+
+    async def ask_and_go_on():
+        try:
+            async with asyncio.timeout(5):
+                return await hook_server._find("token-1")
+        finally:
+            done.set()
+
+    with pytest.raises(Unavailable):
+        asyncio.run(ask_and_go_on())
