@@ -30,7 +30,6 @@ _TAKEN_OVER: Final = (
     "request_data",
     "business_key",
     "replay",
-    "timeout_s",
 )
 _COPIED: Final = (
     "project_id",
@@ -65,7 +64,8 @@ def begin_again(execution: Execution, *, from_step: str | None, is_live: bool) -
     is live, InvalidInput when the version has no step ``from_step``.
     """
     version = _version(execution, is_live)
-    graph = Graph.of(canonical.load(version.document))
+    document = canonical.load(version.document)
+    graph = Graph.of(document)
     if from_step is not None and from_step not in graph.steps:
         raise _no_step(from_step, graph)
     now = database_now()
@@ -77,6 +77,7 @@ def begin_again(execution: Execution, *, from_step: str | None, is_live: bool) -
         run_after=now,
         created_at=now,
         retry_of=execution.pk,
+        timeout_s=(document.get("settings") or {}).get("timeout_s") or execution.timeout_s,
         **{name: getattr(execution, name) for name in _TAKEN_OVER if name != "workflow_id"},
     )
     begun.save(force_insert=True)

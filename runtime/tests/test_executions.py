@@ -222,12 +222,14 @@ def test_retry_on_the_live_version_keeps_what_is_done(make, ana, workflow):
     make.step(failed, "second", "FAILED")
     document = drafts.document_of(workflow)
     document["steps"][1]["cfg"]["keep"] = "all"
+    document["settings"]["timeout_s"] = 77
     drafts.replace(workflow, document, user=None)
     version = publishing.publish(workflow, user=None)
 
     new = executions.retry(failed, user=ana, version="live")
 
     assert new.version_id == version.pk != failed.version_id
+    assert (failed.timeout_s, new.timeout_s) == (3600, 77)
     assert set(steps_of(new)) == {"first"}
 
 
