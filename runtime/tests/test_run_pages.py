@@ -78,6 +78,15 @@ def test_the_way_taken_and_the_data_are_told_in_words(story, owner):
     assert "Is the lead hot?" in page
 
 
+def test_the_reason_of_a_condition_is_told_without_paths(story, owner):
+    reason = "event.score (80) is greater than 50"
+    run = make_execution(version=story.workflow.live_version)
+    result = {"result": True, "reason": reason}
+    make_step(run, step_id="hot", kind="condition", branch="yes", result_data=result)
+
+    assert "Score (80) is greater than 50" in owner.get(_url(run)).text
+
+
 def test_a_failed_run_says_what_happened_and_offers_a_new_try(story, owner):
     page = owner.get(_url(story.failed)).text
 

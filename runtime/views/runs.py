@@ -60,7 +60,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "status": request.GET.get("status", ""),
         "workflow": request.GET.get("workflow", ""),
         "workflows": workflows.order_by("name").only("id", "name")[:500],
-        "is_filtered": any(request.GET.get(name) for name in ("q", "status", "workflow")),
+        "is_filtered": any(request.GET.get(name) for name in ("q", "status")),
     }
     return render(request, "runtime/runs.html", context)
 

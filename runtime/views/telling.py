@@ -11,8 +11,9 @@ from leadsend.lib import clock
 from registry.catalog import catalog
 from runtime.models import Execution, StepExecution
 from workflows.definition import upgrades
-from workflows.definition.outline import OutlineStep, branch_label, outline
+from workflows.definition.outline import OutlineStep, branch_label, outline, without_paths
 
+_JUDGING = ("condition", "switch")
 _STUCK_AFTER = timedelta(minutes=2)
 
 
@@ -27,6 +28,15 @@ class ToldStep:
     latest: StepExecution
     attempts: tuple[StepExecution, ...]
     branch: str
+
+    @property
+    def output(self) -> Any:
+        """Return what came out, as facts are told: the reason of a condition without its paths."""
+        result = self.latest.result_data
+        if self.latest.kind in _JUDGING and isinstance(result, dict):
+            reason = result.get("reason")
+            return {"reason": without_paths(reason)} if isinstance(reason, str) else result
+        return result
 
     @property
     def developer(self) -> list[dict[str, Any]]:

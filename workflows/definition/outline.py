@@ -123,7 +123,12 @@ def condition_sentence(condition: Mapping[str, Any]) -> str:
     """Return a condition in words that name fields, not paths."""
     if "cel" in condition:
         return "a calculated condition holds"
-    return _ROOTS.sub(lambda match: humanised(match.group()), sentences.sentence(condition))
+    return without_paths(sentences.sentence(condition))
+
+
+def without_paths(text: str) -> str:
+    """Return a sentence with its paths in words: ``event.score (80)`` reads "Score (80)"."""
+    return _ROOTS.sub(lambda match: humanised(match.group()), text)
 
 
 def branch_label(step: Mapping[str, Any], branch: str) -> str:

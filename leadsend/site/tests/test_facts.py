@@ -21,7 +21,8 @@ def test_lists_of_objects_are_numbered():
 
 
 def test_ids_are_for_programs_and_left_out():
-    value = {"task_id": "01a20fa5-3521-7230-9530-13503b266bf4", "status": "PENDING"}
+    some = "01a20fa5-3521-7230-9530-13503b266bf4"
+    value = {"task_id": some, "message_id": f"<{some}@acme>", "status": "PENDING"}
 
     assert facts_of(value) == [Fact("Status", "Pending")]
 

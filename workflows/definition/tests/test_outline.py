@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from registry.catalog import catalog
 from workflows.definition import shorthand
-from workflows.definition.outline import outline, summary
+from workflows.definition.outline import outline, summary, without_paths
 
 LEAD_FLOW = {
     "name": "Welcome new leads",
@@ -56,6 +56,12 @@ def test_sentences_name_no_paths_and_no_braces():
     assert "Waits 1 day" in told
     assert "{" not in told
     assert "event." not in told
+
+
+def test_reasons_of_conditions_are_told_without_paths():
+    reason = "event.new.score (80) is greater than vars.hot_score (50)"
+
+    assert without_paths(reason) == "Score (80) is greater than Hot score (50)"
 
 
 def test_every_step_is_told_once_in_a_graph_of_circles_and_loose_ends():
