@@ -39,6 +39,8 @@ Tell = Callable[[Sequence[Recorded]], None]
 # made uncertain by, a crash that it had no part in.
 MOST_HELD: Final = 200
 _CONNECT: Final = partial(connect, "leadsend engine")
+# A process that is stopped in the middle of a commit must not keep its rows locked.
+_UNLOCK_AFTER: Final = "SET idle_in_transaction_session_timeout = {}"
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
 
@@ -88,8 +90,12 @@ class Engine:
 
     def ring(self) -> None:
         """Say that there may be work; from any thread."""
-        self._claim_at = 0.0
+        self.claim_soon()
         self._rung.set()
+
+    def claim_soon(self) -> None:
+        """Let the next pass claim, although the last claim found nothing just now."""
+        self._claim_at = 0.0
 
     def stop_claiming(self) -> None:
         """Finish what is held and take nothing new; from any thread or signal handler."""
@@ -144,15 +150,15 @@ class Engine:
         self._disconnect()
 
     def _claim(self, connection: Connection, *, is_due: bool) -> int:
+        if self._due_at <= clock.monotonic():
+            self._due_at, is_due = float("inf"), True
         room = min(self.options.batch, self.options.most_held - len(self.held))
         if self._stopping.is_set() or room <= 0:
             return 0
         if not self._quarantine.may_claim(connection, self.held):
             return 0
-        if not is_due and clock.monotonic() < min(self._claim_at, self._due_at):
+        if not is_due and clock.monotonic() < self._claim_at:
             return 0
-        if self._due_at <= clock.monotonic():
-            self._due_at = float("inf")
         self._claim_at = clock.monotonic() + self.options.poll_s
         since = clock.monotonic()
         self._turn += 1
@@ -313,6 +319,8 @@ class Engine:
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed or self._connection.broken:
             self._connection = self.options.connect()
+            self._connection.execute(_UNLOCK_AFTER.format(int(self.options.lease_s * 1000)))
+            recording.disown(self._connection, worker_id=self.worker_id, held=self.held)
         return self._connection
 
     def _disconnect(self) -> None:
@@ -339,7 +347,7 @@ def run_until_idle(engine: Engine, *, most_passes: int = 1000, answer_s: float =
     effect does not answer within ``answer_s``.
     """
     for number in range(most_passes):
-        engine.ring()
+        engine.claim_soon()
         if engine.once():
             continue
         if not engine.held:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -71,6 +71,14 @@ def hand_back(connection: Connection, claimed: Sequence[Claimed], *, is_crash: b
     """
     ids, fences = [row.id for row in claimed], [row.fence for row in claimed]
     connection.execute(_HAND_BACK, {"ids": ids, "fences": fences, "crash": int(is_crash)})
+
+
+def disown(connection: Connection, *, worker_id: UUID, held: Collection[UUID]) -> int:
+    """Make pending again what this process claimed without knowing: the claim's answer was lost.
+
+    Nothing of it was begun, so it is no crash. Returns how many executions that were.
+    """
+    return connection.execute(_DISOWN, [worker_id, list(held)]).rowcount
 
 
 def _status(run: Run, *, releasing: bool) -> str:
@@ -265,6 +273,11 @@ UPDATE workflow_execution e SET
   lease_until = NULL, worker_id = NULL
 FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[]) AS v(id, fence)
 WHERE e.id = v.id AND e.fence = v.fence AND e.status = 'RUNNING' AND e.id = ANY(%(ids)s::uuid[])
+"""
+_DISOWN: Final = """
+UPDATE workflow_execution
+   SET status = 'PENDING', fence = fence + 1, lease_until = NULL, worker_id = NULL
+ WHERE worker_id = %s AND status = 'RUNNING' AND NOT (id = ANY(%s))
 """
 _STEP_COLUMNS: Final = (
     "id, project_id, execution_id, step_id, kind, action_key, item, attempt, again, status, "

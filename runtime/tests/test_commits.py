@@ -100,6 +100,24 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(monkeypatch):
     assert [len(rows) for rows in steps_of(execution).values()] == [1, 1]
 
 
+def test_a_claim_whose_answer_was_lost_is_made_again_and_is_no_crash(monkeypatch):
+    execution = start(publish(act("a")))
+    real, lost = claiming.claim, iter([True])
+
+    def claim(connection, **options):
+        rows = real(connection, **options)
+        if rows and next(lost, False):
+            raise OperationalError("server closed the connection unexpectedly")
+        return rows
+
+    monkeypatch.setattr(claiming, "claim", claim)
+    with own_engine() as engine:
+        work_through(engine)
+
+    found = fresh(execution)
+    assert (found.status, found.fence, found.crash_count) == ("SUCCESS", 3, 0)
+
+
 def test_two_engines_share_the_work_and_never_an_execution():
     workflow = publish(act("s", "send"))
     for _ in range(60):
