@@ -75,7 +75,8 @@ def _simplify(node: Any) -> None:
         for item in node:
             _simplify(item)
     elif isinstance(node, dict):
-        if {} in (node.get("oneOf") if isinstance(node.get("oneOf"), list) else ()):
+        choices = node.get("oneOf")
+        if isinstance(choices, list) and {} in choices:
             del node["oneOf"]
         for item in node.values():
             _simplify(item)

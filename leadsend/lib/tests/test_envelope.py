@@ -32,7 +32,7 @@ CASES = [
 
 @pytest.mark.parametrize(("error", "status", "code"), CASES)
 def test_a_foreseen_error_has_its_status_and_code(error, status, code):
-    answer = answer_with_envelope(error, {})
+    answer = _answer(error, {})
 
     assert (answer.status_code, answer.data["code"]) == (status, code)
     assert set(answer.data) == {"code", "message", "problems"}
@@ -51,13 +51,13 @@ def test_an_unforeseen_error_is_left_to_be_logged():
     ],
 )
 def test_the_wait_is_in_a_header(error, seconds):
-    assert answer_with_envelope(error, {})["Retry-After"] == seconds
+    assert _answer(error, {})["Retry-After"] == seconds
 
 
 def test_nested_details_become_pointers():
     detail = {"steps": [{}, {"cfg": {"a/b": ["Too long."]}}], "non_field_errors": ["No."]}
 
-    answer = answer_with_envelope(rest.ValidationError(detail), {})
+    answer = _answer(rest.ValidationError(detail), {})
 
     assert [(item["path"], item["message"]) for item in answer.data["problems"]] == [
         ("/steps/1/cfg/a~1b", "Too long."),
@@ -68,7 +68,13 @@ def test_nested_details_become_pointers():
 def test_texts_that_cannot_be_written_are_cleaned():
     error = errors.InvalidInput("a\ud800", problems=[Problem(code="x", message="b\x00", path="/c")])
 
-    answer = answer_with_envelope(error, {})
+    answer = _answer(error, {})
 
     assert answer.data["message"] == "a\ufffd"
     assert answer.data["problems"][0]["message"] == "b\ufffd"
+
+
+def _answer(error, context):
+    answer = answer_with_envelope(error, context)
+    assert answer is not None
+    return answer
