@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from leadsend.access.admin_pages import ReadOnlyAdmin, act_on_each
+from leadsend.access.admin_lists import known, own
+from leadsend.access.admin_pages import INSTALLATION, ReadOnlyAdmin, act_on_each, user_of
+from registry.admin import action_types, ways_in
 from runtime import executions, human_tasks
 from runtime.models import Execution, ExecutionTimer, OutboxMail, StepExecution, Task, Worker
 
@@ -17,6 +20,7 @@ from runtime.models import Execution, ExecutionTimer, OutboxMail, StepExecution,
 class ExecutionAdmin(ReadOnlyAdmin):
     """Runs."""
 
+    read_permission = "execution.read"
     list_display = (
         "id",
         "business_key",
@@ -27,8 +31,13 @@ class ExecutionAdmin(ReadOnlyAdmin):
         "execution_time",
         "crash_count",
     )
-    list_filter = ("status", "trigger_type", "project")
-    search_fields = ("=id", "business_key")
+    list_filter = (
+        "status",
+        known("trigger_type", "started by", ways_in),
+        own("project"),
+    )
+    search_fields = ("business_key__exact",)
+    search_help_text = "An id, or a whole business key."
     list_select_related = ("workflow",)
     ordering = ("-id",)
     actions = ("cancel", "pause", "resume", "retry")
@@ -40,7 +49,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
             request,
             self,
             queryset,
-            lambda run: executions.cancel(run, user=_user(request)),
+            lambda run: executions.cancel(run, user=user_of(request)),
             permission="execution.operate",
             done="Cancelled",
         )
@@ -52,7 +61,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
             request,
             self,
             queryset,
-            lambda run: executions.pause(run, user=_user(request)),
+            lambda run: executions.pause(run, user=user_of(request)),
             permission="execution.operate",
             done="Paused",
         )
@@ -64,7 +73,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
             request,
             self,
             queryset,
-            lambda run: executions.resume(run, user=_user(request)),
+            lambda run: executions.resume(run, user=user_of(request)),
             permission="execution.operate",
             done="Resumed",
         )
@@ -76,7 +85,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
             request,
             self,
             queryset,
-            lambda run: executions.retry(run, user=_user(request)),
+            lambda run: executions.retry(run, user=user_of(request)),
             permission="execution.operate",
             done="Started again",
         )
@@ -86,16 +95,34 @@ class ExecutionAdmin(ReadOnlyAdmin):
 class StepExecutionAdmin(ReadOnlyAdmin):
     """Attempts of steps."""
 
+    read_permission = "execution.read"
     list_display = ("id", "step_id", "kind", "action_key", "status", "attempt", "execution_time")
-    list_filter = ("status", "kind", "action_key")
-    search_fields = ("=id",)
+    list_filter = ("status", "kind", known("action_key", "action", action_types), own("project"))
+    search_fields = ("id",)
+    search_help_text = "The id of a run or of one attempt."
     ordering = ("-id",)
+
+    def with_id(self, queryset: QuerySet[Any], wanted: UUID) -> QuerySet[Any]:
+        """Keep the attempt with this id, or all of the run with this id."""
+        of_run = StepExecution.objects.of_execution(wanted).values("pk")
+        return queryset.filter(Q(pk=wanted) | Q(pk__in=of_run))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find nothing by words: that would read every month."""
+        found, may_repeat = super().get_search_results(request, queryset, "")
+        try:
+            return self.with_id(found, UUID(search_term)) if search_term else found, may_repeat
+        except ValueError:
+            return found.none(), may_repeat
 
 
 @admin.register(ExecutionTimer)
 class ExecutionTimerAdmin(ReadOnlyAdmin):
     """When waiting runs go on."""
 
+    read_permission = INSTALLATION
     list_display = ("execution_id", "due_at")
     ordering = ("due_at",)
 
@@ -104,6 +131,7 @@ class ExecutionTimerAdmin(ReadOnlyAdmin):
 class WorkerAdmin(ReadOnlyAdmin):
     """Engine processes."""
 
+    read_permission = INSTALLATION
     list_display = ("host", "pid", "started_at", "seen_at", "stopped_at")
     ordering = ("-seen_at",)
 
@@ -112,9 +140,10 @@ class WorkerAdmin(ReadOnlyAdmin):
 class TaskAdmin(ReadOnlyAdmin):
     """To-dos."""
 
+    read_permission = "task.read"
     list_display = ("title", "status", "priority", "assignee", "team", "due_at", "business_key")
-    list_filter = ("status", "priority", "team")
-    search_fields = ("title", "business_key", "=id")
+    list_filter = ("status", "priority", own("team"), own("project"))
+    search_fields = ("title", "business_key")
     list_select_related = ("assignee", "team")
     ordering = ("-id",)
     actions = ("complete",)
@@ -126,7 +155,7 @@ class TaskAdmin(ReadOnlyAdmin):
             request,
             self,
             queryset,
-            lambda task: human_tasks.complete(task, user=_user(request), answer=None),
+            lambda task: human_tasks.complete(task, user=user_of(request), answer=None),
             permission="task.work",
             done="Done",
         )
@@ -136,12 +165,8 @@ class TaskAdmin(ReadOnlyAdmin):
 class OutboxMailAdmin(ReadOnlyAdmin):
     """Mails sent or kept."""
 
+    read_permission = "mail.read"
     list_display = ("subject", "to", "mode", "created_at", "step_id")
-    list_filter = ("mode", "project")
+    list_filter = ("mode", own("project"))
     search_fields = ("to", "subject", "message_id")
     ordering = ("-created_at",)
-
-
-def _user(request: HttpRequest) -> Any:
-    """Return the signed-in user; admin pages have no other visitors."""
-    return request.user

@@ -8,9 +8,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from leadsend.access.admin_pages import PlainAdmin, ReadOnlyAdmin, act_on_each
+from leadsend.access.admin_lists import own
+from leadsend.access.admin_pages import AuditedAdmin, ReadOnlyAdmin, act_on_each, user_of
 from workflows import publishing
 from workflows.models import (
+    DraftChange,
     Workflow,
     WorkflowEdge,
     WorkflowStep,
@@ -24,6 +26,7 @@ from workflows.models import (
 class WorkflowAdmin(ReadOnlyAdmin):
     """Workflows; they are edited as documents, by operations."""
 
+    read_permission = "workflow.read"
     list_display = (
         "name",
         "project",
@@ -33,8 +36,8 @@ class WorkflowAdmin(ReadOnlyAdmin):
         "owner",
         "updated_at",
     )
-    list_filter = ("is_active", "category", "project")
-    search_fields = ("name", "slug", "=id")
+    list_filter = ("is_active", "category", own("project"))
+    search_fields = ("name", "slug")
     list_select_related = ("project", "live_version", "owner")
     actions = ("retire", "revive")
 
@@ -45,7 +48,7 @@ class WorkflowAdmin(ReadOnlyAdmin):
             request,
             self,
             queryset,
-            publishing.retire,
+            lambda row: publishing.retire(row, user=user_of(request)),
             permission="workflow.publish",
             done="Switched off",
         )
@@ -57,27 +60,41 @@ class WorkflowAdmin(ReadOnlyAdmin):
             request,
             self,
             queryset,
-            publishing.revive,
+            lambda row: publishing.revive(row, user=user_of(request)),
             permission="workflow.publish",
             done="Switched on",
         )
+
+
+@admin.register(DraftChange)
+class DraftChangeAdmin(ReadOnlyAdmin):
+    """Who changed which draft, and how; what undoes it is the editor's business."""
+
+    read_permission = "workflow.read"
+    hidden = ("undo",)
+    list_display = ("workflow", "revision", "user", "at")
+    list_filter = ("at", own("project"))
+    search_fields = ("workflow__name", "user__email")
+    list_select_related = ("workflow", "user")
+    ordering = ("-id",)
 
 
 @admin.register(WorkflowVersion)
 class WorkflowVersionAdmin(ReadOnlyAdmin):
     """Published versions; the database keeps them as they are."""
 
+    read_permission = "workflow.read"
     list_display = ("workflow", "version_num", "published_at", "published_by", "note")
-    list_filter = ("project",)
-    search_fields = ("workflow__name", "content_hash", "=id")
+    list_filter = ("published_at", own("project"))
+    search_fields = ("workflow__name", "content_hash")
     list_select_related = ("workflow", "published_by")
-    date_hierarchy = "published_at"
 
 
 @admin.register(WorkflowStep)
 class WorkflowStepAdmin(ReadOnlyAdmin):
     """Steps of published versions."""
 
+    read_permission = "workflow.read"
     list_display = ("slug", "kind", "action_key", "title", "version", "position")
     list_filter = ("kind", "action_key")
     search_fields = ("slug", "title", "version__workflow__name")
@@ -88,6 +105,7 @@ class WorkflowStepAdmin(ReadOnlyAdmin):
 class WorkflowEdgeAdmin(ReadOnlyAdmin):
     """Edges of published versions."""
 
+    read_permission = "workflow.read"
     list_display = ("from_step", "branch_key", "to_step", "version")
     search_fields = ("from_step__slug", "to_step__slug", "version__workflow__name")
     list_select_related = ("from_step", "to_step", "version")
@@ -97,17 +115,19 @@ class WorkflowEdgeAdmin(ReadOnlyAdmin):
 class WorkflowVariableAdmin(ReadOnlyAdmin):
     """Variables; a secret one has no value that could be shown."""
 
+    hidden = ("sealed",)
+    read_permission = "workflow.read"
     list_display = ("key", "type", "is_secret", "workflow", "updated_at")
     list_filter = ("type", "is_secret")
     search_fields = ("key", "workflow__name")
     list_select_related = ("workflow",)
-    exclude = ("sealed",)
 
 
 @admin.register(WorkflowTemplate)
-class WorkflowTemplateAdmin(PlainAdmin):
+class WorkflowTemplateAdmin(AuditedAdmin):
     """Templates."""
 
+    read_permission = "template.read"
     list_display = ("name", "category", "is_enabled", "updated_at")
     list_filter = ("is_enabled", "category")
     search_fields = ("name", "slug")
