@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from django.db import DatabaseError, connection, transaction
 
@@ -84,6 +86,27 @@ def test_an_entry_taken_away_is_found():
         cursor.execute("ALTER TABLE audit_entry ENABLE TRIGGER audit_is_append_only")
 
     assert [entry.pk for entry in audit.broken_entries()] == [third.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_entries_written_at_the_same_time_keep_the_chain():
+    project = make_project()
+
+    def write():
+        try:
+            for _ in range(5):
+                audit.record("project.look", actor="test", project=project, obj=project)
+        finally:
+            connection.close()
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(timeout=30)
+
+    assert AuditEntry.objects.count() == 20
+    assert list(audit.broken_entries()) == []
 
 
 def _entries(number):

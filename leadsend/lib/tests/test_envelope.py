@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.core import exceptions as core
 from django.db import DataError, OperationalError
@@ -55,7 +57,7 @@ def test_the_wait_is_in_a_header(error, seconds):
 
 
 def test_nested_details_become_pointers():
-    detail = {"steps": [{}, {"cfg": {"a/b": ["Too long."]}}], "non_field_errors": ["No."]}
+    detail: Any = {"steps": [{}, {"cfg": {"a/b": ["Too long."]}}], "non_field_errors": ["No."]}
 
     answer = _answer(rest.ValidationError(detail), {})
 
