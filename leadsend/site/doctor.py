@@ -20,7 +20,6 @@ from triggers.models import ScheduleTrigger, WatchedTable
 from workflows import version_storage
 
 CLOCK_TOLERANCE_S = 2.0
-OUTBOX_ALARM_S = 60.0
 BROKER_LIMIT_S = 2
 
 
@@ -122,13 +121,16 @@ def _schedules() -> str:
 
 
 def _watched_tables() -> str:
-    health = db_changes.health(connection)
-    if health.pending:
-        names = ", ".join(health.pending)
-        raise Unwell(f"Watched but not there yet: {names}. Create them, or unwatch_table them.")
-    if health.oldest_s is not None and health.oldest_s > OUTBOX_ALARM_S:
+    health = db_changes.health()
+    if health["waiting"]:
+        names = ", ".join(health["waiting"])
         raise Unwell(
-            f"A change waits for {health.oldest_s:.0f} s to be taken in: is a worker running?"
+            f"Watched without a trigger: {names}. Create them, let LeadSend's database user own "
+            "them, or take the watch away (manage.py unwatch_table)."
+        )
+    if health["is_late"]:
+        raise Unwell(
+            f"A change waits for {health['oldest_s']:.0f} s to be taken in: is a worker running?"
         )
     return f"{WatchedTable.objects.count()} watched, no change waits"
 
