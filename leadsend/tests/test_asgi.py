@@ -7,15 +7,17 @@ from asgiref.testing import ApplicationCommunicator
 from leadsend.asgi import application
 
 
-def talk(scope, sent, *, answers=1):
-    """Send messages to the application and return its first answers."""
+def talk(scope, sent, *, answers=1, ends=True):
+    """Send messages to the application and return its first answers; ``ends``: it stops then."""
 
     async def run():
         communicator = ApplicationCommunicator(application, scope)
         for message in sent:
             await communicator.send_input(message)
         found = [await communicator.receive_output(10) for _ in range(answers)]
-        await communicator.wait(10)
+        if ends:
+            await communicator.wait(10)
+        communicator.stop(exceptions=False)
         return found
 
     return asyncio.run(run())
@@ -51,6 +53,6 @@ def test_a_websocket_from_another_site_is_refused():
         "query_string": b"",
         "headers": [(b"host", b"localhost"), (b"origin", b"https://evil.example")],
     }
-    [answer] = talk(scope, [{"type": "websocket.connect"}])
+    [answer] = talk(scope, [{"type": "websocket.connect"}], ends=False)
 
     assert answer["type"] == "websocket.close"
