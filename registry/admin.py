@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -38,8 +38,14 @@ class EntryAdmin(AuditedAdmin):
     """One entry: everything is shown, one field can be changed."""
 
     read_permission = "registry.read"
-    list_display = ("key", "title", "version", "is_enabled", "is_deprecated")
-    list_filter = ("is_enabled", "is_deprecated")
+    list_display: tuple[str, ...] = (
+        "key",
+        "title",
+        "version",
+        "is_enabled",
+        "is_deprecated",
+    )
+    list_filter: ClassVar[tuple[str, ...]] = ("is_enabled", "is_deprecated")
     search_fields = ("key", "title")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:

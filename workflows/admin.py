@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from leadsend.access.admin_lists import own
+from leadsend.access.admin_lists import WordsFilter, own
 from leadsend.access.admin_pages import AuditedAdmin, ReadOnlyAdmin, act_on_each, user_of
 from workflows import publishing
 from workflows.models import (
@@ -36,7 +36,7 @@ class WorkflowAdmin(ReadOnlyAdmin):
         "owner",
         "updated_at",
     )
-    list_filter = ("is_active", "category", own("project"))
+    list_filter = ("is_active", ("category", WordsFilter), own("project"))
     search_fields = ("name", "slug")
     list_select_related = ("project", "live_version", "owner")
     actions = ("retire", "revive")
@@ -96,7 +96,7 @@ class WorkflowStepAdmin(ReadOnlyAdmin):
 
     read_permission = "workflow.read"
     list_display = ("slug", "kind", "action_key", "title", "version", "position")
-    list_filter = ("kind", "action_key")
+    list_filter = ("kind", ("action_key", WordsFilter))
     search_fields = ("slug", "title", "version__workflow__name")
     list_select_related = ("version",)
 
@@ -129,5 +129,5 @@ class WorkflowTemplateAdmin(AuditedAdmin):
 
     read_permission = "template.read"
     list_display = ("name", "category", "is_enabled", "updated_at")
-    list_filter = ("is_enabled", "category")
+    list_filter = ("is_enabled", ("category", WordsFilter))
     search_fields = ("name", "slug")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -34,8 +34,16 @@ from leadsend.access.models import (
 )
 from leadsend.lib.errors import LeadSendError
 
+# Generic for the type checker only.
+if TYPE_CHECKING:
+    _Creation = AdminUserCreationForm[User]
+    _Change = UserChangeForm[User]
+    _People = DjangoUserAdmin[User]
+else:
+    _Creation, _Change, _People = AdminUserCreationForm, UserChangeForm, DjangoUserAdmin
 
-class UserCreation(AdminUserCreationForm):
+
+class UserCreation(_Creation):
     """A new user is named by e-mail."""
 
     class Meta(AdminUserCreationForm.Meta):
@@ -43,7 +51,7 @@ class UserCreation(AdminUserCreationForm):
         fields = ("email",)
 
 
-class UserChange(UserChangeForm):
+class UserChange(_Change):
     """All fields of a user."""
 
     class Meta(UserChangeForm.Meta):
@@ -55,7 +63,7 @@ admin.site.login = sign_in_first  # type: ignore[method-assign]
 
 
 @admin.register(User)
-class UserAdmin(AuditedAdmin, DjangoUserAdmin):
+class UserAdmin(AuditedAdmin, _People):
     """People; who leaves is switched off, for their name stands in the audit log."""
 
     read_permission = INSTALLATION

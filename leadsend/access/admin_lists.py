@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from django.contrib.admin import FieldListFilter, RelatedFieldListFilter, SimpleListFilter
+from django.contrib.admin import (
+    AllValuesFieldListFilter,
+    FieldListFilter,
+    RelatedFieldListFilter,
+    SimpleListFilter,
+)
 from django.core.paginator import Paginator
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest
@@ -45,9 +50,7 @@ class CappedPaginator(_Pages):
 class OwnRelatedFilter(RelatedFieldListFilter):
     """Offers only projects and teams that the user sees; their names are nobody else's business."""
 
-    def field_choices(
-        self, field: Any, request: HttpRequest, model_admin: Any
-    ) -> list[tuple[Any, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         """Return ``(key, name)`` of the rows that the user's own admin list would show."""
         shown = model_admin.admin_site.get_model_admin(field.remote_field.model)
         return [(row.pk, str(row)) for row in shown.get_queryset(request).order_by()[:200]]
@@ -73,6 +76,14 @@ def known(name: str, title: str, choices: Callable[[], Choices]) -> type[SimpleL
 
     KnownValues.title = title
     return KnownValues
+
+
+class WordsFilter(AllValuesFieldListFilter):
+    """Offers the values that are in use; an empty one has no name that a link could have."""
+
+    def choices(self, changelist: Any) -> Any:
+        """Yield the choices that have a word."""
+        return (one for one in super().choices(changelist) if str(one["display"]).strip())
 
 
 def names_of(model: Any, *, hidden: Iterable[str] = ()) -> list[str]:

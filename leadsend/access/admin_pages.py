@@ -104,7 +104,7 @@ class ReadOnlyAdmin(ScopedAdmin):
     hidden: ClassVar[tuple[str, ...]] = ()
     actions_selection_counter = False
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Show all columns, those too that no form would hold."""
         return names_of(self.model, hidden=self.hidden)
 

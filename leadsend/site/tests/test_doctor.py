@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from credentials import vault
 from leadsend.celery import app
@@ -55,7 +56,7 @@ def test_without_a_database_nothing_else_is_looked_at(monkeypatch):
 
 
 def test_missing_migrations_are_found(monkeypatch):
-    monkeypatch.setattr(doctor.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: [1, 2])
 
     [found] = doctor.examine()
 
@@ -84,8 +85,8 @@ def test_a_broker_that_is_away_is_found(monkeypatch):
 
 
 def test_a_wrong_clock_is_found(monkeypatch):
-    monkeypatch.setattr(doctor.clock, "now", lambda: _later(clock_now))
-    clock_now = _database_now()
+    later = _database_now() + timedelta(minutes=3)
+    monkeypatch.setattr(clock, "now", lambda: later)
 
     assert "set up time synchronisation" in finding("clock").message
 
@@ -150,7 +151,3 @@ def _database_now():
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         return cursor.fetchone()[0]
-
-
-def _later(moment):
-    return moment + timedelta(minutes=3)
