@@ -290,7 +290,8 @@ def test_a_slow_effect_holds_no_other_execution_back():
 
     with engine(world) as found:
         while any(fresh(execution).status != "SUCCESS" for execution in quick):
-            found.once() or found.wait(1)
+            if not found.once():
+                found.wait(1)
         assert fresh(slow).status == "RUNNING"
         gate.set()
         run_until_idle(found)
