@@ -28,6 +28,7 @@ from django.db import Error as DjangoDatabaseError  # noqa: E402
 from django.db import connection as django_connection  # noqa: E402
 from psycopg import Error as DatabaseError  # noqa: E402
 
+from leadsend.housekeeping import keep_house  # noqa: E402
 from leadsend.lib.ids import uuid7  # noqa: E402
 from leadsend.lib.mail import TEMPLATES  # noqa: E402
 from leadsend.lib.mail import render as render_mail  # noqa: E402
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
     # Ctrl+C reaches the whole group; the host decides when its engines end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listener = Listener(connect=partial(connect, "leadsend wake", direct=True), ring=engine.ring)
-    for run in (partial(read_bell, engine), partial(pump, engine), reap):
+    for run in (partial(read_bell, engine), partial(pump, engine), reap, keep_house):
         threading.Thread(target=run, daemon=True).start()
     engine.leases.start()
     listener.start()

@@ -46,13 +46,14 @@ INSERT INTO workflow_execution (id, project_id, workflow_id, version_id, subscri
     trigger_event_id, trigger_key, trigger_type, context_data, request_data, business_key,
     replay, timeout_s, created_at)
 SELECT x.id, e.project_id, x.workflow_id, x.version_id, x.subscription_id,
-       e.id, e.trigger_key, e.trigger_type, coalesce(e.data, '{}'::jsonb), e.request,
+       e.id, coalesce(s.trigger_key, e.trigger_key), e.trigger_type, coalesce(e.data, '{}'::jsonb), e.request,
        x.business_key, x.replay, x.timeout_s, x.created_at
   FROM unnest(%b::uuid[], %b::uuid[], %b::uuid[], %b::uuid[], %b::uuid[], %b::text[],
               %b::int[], %b::int[], %b::timestamptz[])
     AS x(id, event_id, workflow_id, version_id, subscription_id, business_key,
          replay, timeout_s, created_at)
   JOIN trigger_event e ON e.id = x.event_id
+  LEFT JOIN workflow_subscription s ON s.id = x.subscription_id
  WHERE e.id = ANY(%s)
 ON CONFLICT (id) DO NOTHING
 """

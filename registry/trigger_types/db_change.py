@@ -108,7 +108,7 @@ DB_CHANGE = TriggerType(
         "additionalProperties": False,
     },
     event_schema=_event(_ROW),
-    sample_event=_sample("public.customers"),
+    sample_event=_sample("customers"),
     contact={"email": "event.new.email", "name": "event.new.name"},
 )
 LEAD_SOURCES = TriggerType(
