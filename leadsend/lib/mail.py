@@ -59,6 +59,21 @@ def build(mail: Mail, *, idempotency_key: UUID, sender: str) -> EmailMessage:
     return message
 
 
+def check(mail: Mail, words: Words) -> None:
+    """Refuse what ``build`` would refuse, without the cost of writing the message.
+
+    Raises PermanentError for line breaks and bad addresses.
+    """
+    try:
+        for name, value in (("To", mail.to), ("Reply-To", mail.reply_to)):
+            _addresses(value, name)
+        for name, several in (("Cc", mail.cc), ("Bcc", mail.bcc)):
+            _addresses(", ".join(several), name)
+        _one_line(words.subject, "subject")
+    except (MessageError, ValueError, IndexError) as error:
+        raise PermanentError(f"The email's head cannot be written: {error}") from error
+
+
 def words_of(mail: Mail) -> Words:
     """Return subject and bodies: the given ones, and the template's for what is not given.
 
