@@ -72,6 +72,7 @@ def test_one_run_is_finished_one_failed_one_waits_and_a_task_is_open():
     states = sorted(Execution.objects.values_list("status", flat=True))
     assert states == ["FAILED", "SUCCESS", "WAITING"]
     task = Task.objects.get()
+    assert task.team is not None
     assert (task.status, task.team.key, task.title) == ("PENDING", "sales_team", "Call Ada Byron")
     assert OutboxMail.objects.get().to == "ada@example.com"
     with connection.cursor() as cursor:
