@@ -21,7 +21,7 @@ def forget_event_keys() -> int:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(_DELETE, [KEPT_DAYS, BATCH])
-            deleted = cursor.rowcount
+            deleted = int(cursor.rowcount)
         count += deleted
         if deleted < BATCH:
             return count

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psycopg
 
@@ -49,7 +49,6 @@ class Member:
         self._env = env
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        self._output: IO[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -60,16 +59,17 @@ class Member:
 
     def start(self) -> None:
         """Start the process in a session of its own, its output appended to its log."""
-        self._output = self._log.open("ab")
-        self._process = subprocess.Popen(
-            self._command,
-            env=self._env,
-            cwd=THIS.root,
-            stdout=self._output,
-            stderr=self._output,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        # The child has its own copy of the handle: ours can be closed at once.
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._env,
+                cwd=THIS.root,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
 
     def children(self) -> list[int]:
         """Return the ids of the processes that this one started, without itself."""
@@ -87,8 +87,6 @@ class Member:
             family = [self._process.pid, *descendants(self._process.pid)]
             end(lambda: [pid for pid in family if is_alive(pid)], grace_s=10)
             self._process.wait()
-        if self._output is not None:
-            self._output.close()
 
 
 @dataclass

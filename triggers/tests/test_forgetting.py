@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from leadsend.access.models import Project
 from leadsend.lib import clock
 from leadsend.testing.factories import make_project
 from triggers.forgetting import forget_event_keys
@@ -15,7 +16,7 @@ from triggers.models import EventKey
 pytestmark = pytest.mark.django_db
 
 
-def make_key(project, *, days: float) -> EventKey:
+def make_key(project: Project, *, days: float) -> EventKey:
     return EventKey.objects.create(
         project=project,
         source="webhook:1",
