@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from channels.auth import AuthMiddlewareStack
@@ -13,6 +14,8 @@ from django.core.asgi import get_asgi_application
 
 from leadsend.lib.body_limit import limited
 
+# Static files are small and read at once; the warning would greet everybody who runs it.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsend.settings")
 django_application = limited(get_asgi_application(), limit_bytes=settings.BODY_LIMIT_BYTES)
 

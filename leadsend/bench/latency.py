@@ -44,6 +44,7 @@ def run() -> dict[str, Any]:
         ).body
         endpoint = created["webhook_endpoints"][0]
         events = [(f"msg_{n}", {"email": f"lead{n}@example.com"}) for n in range(EVENTS)]
+        stack.wait_for_engine()
         send_all(endpoint["url"], endpoint["auth"]["secret"], events, per_second=PER_SECOND)
         (p50, p99), count = until(lambda: _all_ended(stack, created["id"]), "all runs have ended")
         return {

@@ -24,6 +24,7 @@ def run() -> dict[str, Any]:
     directory = Path(tempfile.mkdtemp(prefix="leadsend-memory-"))
     with running_stack(directory, settings=engines) as stack:
         stack.start()
+        stack.wait_for_engine()
         time.sleep(SETTLE_S)
         roots = [member.pid for member in stack.members.values()]
         roots += [service.pid for service in stack.services.embedded if service.pid]

@@ -134,6 +134,11 @@ class Stack:
         if "web" in (names or ("web",)):
             until(lambda: self._status("/readyz") == 200, "the web process is ready")
 
+    def wait_for_engine(self) -> None:
+        """Wait until an engine process has signed on: faults before that would hit nobody."""
+        query = "SELECT count(*) FROM worker WHERE stopped_at IS NULL"
+        until(lambda: self.sql(query)[0][0], "an engine process is at work")
+
     def stop(self) -> None:
         """End everything, processes first."""
         for member in reversed(self.members.values()):

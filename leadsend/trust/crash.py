@@ -42,6 +42,7 @@ def run(*, is_full: bool = True, seed: int = 1, broker: str = "redis") -> dict[s
     ):
         stack.start("web", "worker1", "worker2", "beat")
         url, secret = publish_flow(stack, sink.url)
+        stack.wait_for_engine()
         faults = Faults(stack, mix, seed)
         thread = faults.start()
         sent = send_in_bursts(url, secret, leads(events), over_s=mix.over_s)
