@@ -52,7 +52,7 @@ class EffectLoop:
         self._may_begin = may_begin
         self._most = most
         self._loop = asyncio.new_event_loop()
-        self._tasks: dict[tuple[UUID, str, int | None], asyncio.Task[None]] = {}
+        self._tasks: dict[tuple[UUID, str, str | None], asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(most)
         self._http = EgressClient[HttpResponse](egress_policy(), answer=HttpResponse)
         self._thread = threading.Thread(target=self._loop.run_forever, name="effects", daemon=True)

@@ -63,7 +63,9 @@ class StepRunSerializer(serializers.Serializer[Any]):
     step_id = serializers.CharField(help_text="The step's id in the document.")
     kind = serializers.CharField()
     action_key = serializers.CharField()
-    item = serializers.IntegerField(allow_null=True)
+    item = serializers.CharField(
+        allow_null=True, help_text='The item of a loop, by its place: "3", in a nested loop "3.0".'
+    )
     attempt = serializers.IntegerField()
     status = serializers.ChoiceField(choices=StepStatus.choices)
     branch = serializers.CharField()
@@ -108,7 +110,9 @@ class DecisionSerializer(StrictSerializer):
     """What a person found out about a step that may have happened."""
 
     step_id = serializers.CharField(max_length=80)
-    item = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+    item = serializers.RegexField(
+        r"^\d+(\.\d+)*\Z", required=False, max_length=40, help_text="Of a step in a loop."
+    )
     decision = serializers.ChoiceField(choices=["done", "run_again", "failed"])
     reason = serializers.CharField(max_length=2000)
 

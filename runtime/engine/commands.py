@@ -19,7 +19,7 @@ class RunPure:
 
     step_id: str
     attempt: int = 1
-    item: int | None = None
+    item: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Skip:
     """Record that no branch led to the step."""
 
     step_id: str
-    item: int | None = None
+    item: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class CallEffect:
     delivery: Delivery
     idempotency_key: UUID
     timeout_s: float
-    item: int | None = None
+    item: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class ApplyWrite:
     action_key: str
     inputs: Mapping[str, Any]
     apply: Apply
-    item: int | None = None
+    item: str | None = None
     idempotency_key: UUID | None = None
 
 
@@ -66,7 +66,7 @@ class WaitUntil:
 
     step_id: str
     due_at: datetime
-    item: int | None = None
+    item: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,7 @@ def record_answer(
 def records_after_crash(
     plan: Plan,
     state: RunState,
-    pending: Iterable[tuple[str, int | None, int]],
+    pending: Iterable[tuple[str, str | None, int]],
     *,
     now: datetime,
 ) -> list[StepRecord]:
@@ -176,7 +176,7 @@ def _happens_at_most_once(step: PlanStep) -> bool:
 
 
 def _lost(
-    step: PlanStep, state: RunState, item: int | None, attempt: int, now: datetime
+    step: PlanStep, state: RunState, item: str | None, attempt: int, now: datetime
 ) -> StepRecord:
     known = state.latest.get((step.id, item))
     again = known.again if known else 0

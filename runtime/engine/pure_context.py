@@ -30,7 +30,7 @@ class PureContext:
         step_id: str,
         attempt: int,
         now: datetime,
-        item: int | None = None,
+        item: str | None = None,
         again: int = 0,
     ) -> None:
         self.run = run

@@ -21,7 +21,7 @@ StepStatus = Literal[
     "CANCELLED",
     "TIMED_OUT",
 ]
-StepKey = tuple[str, int | None]  # (step id, item index in a loop)
+StepKey = tuple[str, str | None]  # (step id, item path in a loop: "3", nested "3.0.7")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class StepRecord:
     kind: str
     status: StepStatus
     attempt: int = 1
-    item: int | None = None
+    item: str | None = None
     action_key: str = ""
     branch: str = ""
     input: Any = None

@@ -63,7 +63,7 @@ def tell_steps(run: Execution, rows: Iterable[StepExecution]) -> list[ToldStep]:
     document = upgrades.read(run.version.document)
     words = outline(document, catalog=catalog()).by_id()
     by_id = {step["id"]: step for step in document.get("steps", ())}
-    groups: dict[tuple[str, int | None], list[StepExecution]] = {}
+    groups: dict[tuple[str, str | None], list[StepExecution]] = {}
     for row in rows:
         groups.setdefault((row.step_id, row.item), []).append(row)
     told = []
