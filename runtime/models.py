@@ -215,7 +215,7 @@ class StepExecution(models.Model):
     step_id = models.CharField(max_length=80)
     kind = models.CharField(max_length=16, choices=StepKind.choices)
     action_key = models.CharField(max_length=80, db_default="")
-    item = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001 - no loop: NULL
+    item = models.CharField(max_length=40, null=True, blank=True)
     attempt = models.IntegerField(db_default=1)
     again = models.IntegerField(db_default=0)
     status = models.CharField(max_length=10, choices=StepStatus.choices)

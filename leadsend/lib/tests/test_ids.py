@@ -30,7 +30,7 @@ def test_random_ids_never_come_twice_also_from_many_threads():
 
 
 def test_a_forked_process_makes_other_ids():
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-c", _FORKED], capture_output=True, text=True, check=True
     )
 
