@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from leadsend.lib import clock
-from leadsend.trust import crash
+from leadsend.trust import crash, graphs
 
-RUNS: dict[str, Callable[..., dict[str, object]]] = {"crash": crash.run}
+RUNS: dict[str, Callable[..., dict[str, object]]] = {"crash": crash.run, "graphs": graphs.run}
 RESULTS = Path(".leadsend/trust/results.jsonl")
 
 
