@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q, Value
+from django.db.models.functions import Collate, Now, Upper
 
 from leadsend.access.models import Project, ProjectQuerySet, ProjectRow, Team, User
 from leadsend.lib import clock, ids
@@ -43,6 +43,8 @@ class StepStatus(models.TextChoices):
 
 
 FINAL_EXECUTION = ("SUCCESS", "FAILED", "CANCELLED", "TIMED_OUT")
+# Compared byte by byte, or no index could serve how a key begins.
+_KEY_IN_CAPITALS = Collate(Upper("business_key"), "C")
 FINAL_STEP = ("SUCCESS", "FAILED", "SKIPPED", "CANCELLED", "TIMED_OUT")
 
 
@@ -52,6 +54,17 @@ class ExecutionQuerySet(ProjectQuerySet):
     def unfinished(self) -> Self:
         """Keep what has not reached a final state (served by the partial index)."""
         return self.exclude(status__in=FINAL_EXECUTION)
+
+    def about(self, business_key: str) -> Self:
+        """Keep runs of exactly this key."""
+        asked = Upper(Value(business_key))
+        rows = self.exclude(business_key="").alias(in_capitals=_KEY_IN_CAPITALS)
+        return rows.filter(in_capitals=asked, business_key=business_key)
+
+    def about_prefix(self, text: str) -> Self:
+        """Keep runs whose key begins so, whatever its case."""
+        rows = self.exclude(business_key="").alias(in_capitals=_KEY_IN_CAPITALS)
+        return rows.filter(in_capitals__startswith=Upper(Value(text)))
 
     def with_workflow(self) -> Self:
         """Fetch workflow and version along."""
@@ -156,7 +169,13 @@ class Execution(models.Model):
                 name="execution_failed",
             ),
             models.Index(fields=["workflow", "-id"], name="execution_by_workflow"),
-            models.Index(fields=["project", "business_key"], name="execution_by_business_key"),
+            # How a key begins, whatever its case; runs without a key cost it nothing.
+            models.Index(
+                F("project"),
+                _KEY_IN_CAPITALS,
+                condition=~Q(business_key=""),
+                name="execution_by_key_prefix",
+            ),
             # Rare rows: wishes that the reaper has to see, and retries of an execution.
             models.Index(
                 fields=["id"],

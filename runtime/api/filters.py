@@ -7,7 +7,14 @@ from typing import ClassVar
 import django_filters as filters
 from django.db.models import QuerySet
 
-from runtime.models import Execution, ExecutionStatus, Task, TaskQuerySet, TaskStatus
+from runtime.models import (
+    Execution,
+    ExecutionQuerySet,
+    ExecutionStatus,
+    Task,
+    TaskQuerySet,
+    TaskStatus,
+)
 
 
 class ExecutionFilter(filters.FilterSet):  # type: ignore[misc]  # no types
@@ -23,9 +30,15 @@ class ExecutionFilter(filters.FilterSet):  # type: ignore[misc]  # no types
     created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
+    business_key = filters.CharFilter(method="keep_about")
+
     class Meta:
         model = Execution
-        fields: ClassVar[list[str]] = ["business_key", "trigger_type", "trigger_key"]
+        fields: ClassVar[list[str]] = ["trigger_type", "trigger_key"]
+
+    def keep_about(self, rows: ExecutionQuerySet, name: str, value: str) -> ExecutionQuerySet:
+        """Keep runs of exactly this key."""
+        return rows.about(value)
 
 
 class TaskFilter(filters.FilterSet):  # type: ignore[misc]  # no types

@@ -170,7 +170,7 @@ def _filtered(rows: Any, request: HttpRequest) -> Any:
     if workflow := _uuid(request.GET.get("workflow", "")):
         rows = rows.filter(workflow_id=workflow)
     if text := request.GET.get("q", "").replace("\0", "").strip():
-        rows = rows.filter(business_key__istartswith=text)
+        rows = rows.about_prefix(text)
     found: QuerySet[Execution] = rows
     return found
 
