@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from django.db import Error as DatabaseError
@@ -19,24 +20,38 @@ log = logging.getLogger(__name__)
 
 EVERY_S: Final = 3600.0
 _AFTER_FAILURE_S: Final = 60.0
+# Each is safe to call twice and by many at once.
+CHORES: tuple[Callable[[], object], ...] = (retention.ensure_partitions, forget_event_keys)
 
 
-def keep_house() -> None:
-    """Do what is due, once an hour, until the process ends."""
-    never = threading.Event()
-    while True:
+def keep_house(stop: threading.Event | None = None) -> None:
+    """Do what is due, once an hour, until the process ends or ``stop`` is set."""
+    stop = stop or threading.Event()
+    pause_s = 0.0
+    while not stop.wait(pause_s):
         pause_s = EVERY_S if tidy() else _AFTER_FAILURE_S
-        never.wait(pause_s)
 
 
 def tidy() -> bool:
-    """Do what is due; return False when the database could not be asked."""
+    """Do every chore that is due; return False when one of them failed. Never raises.
+
+    A chore that fails keeps no other from being done, nor this one from being tried again.
+    """
     try:
-        retention.ensure_partitions()
-        forget_event_keys()
-    except DatabaseError as error:
-        log.warning("housekeeping failed", extra={"error": str(error)[:200]})
-        return False
+        failures = [chore for chore in CHORES if not _done(chore)]
+        return not failures
     finally:
         connection.close()
-    return True
+
+
+def _done(chore: Callable[[], object]) -> bool:
+    try:
+        chore()
+    except DatabaseError as error:
+        log.warning("housekeeping failed", extra={"error": str(error)[:200]})
+    except Exception:
+        # The edge of a thread: nobody else would hear of it.
+        log.exception("housekeeping failed")
+    else:
+        return True
+    return False

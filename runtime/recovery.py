@@ -7,14 +7,16 @@ cannot record any more. The database's clock alone decides.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Now
@@ -31,6 +33,8 @@ from runtime.models import (
     ExecutionTimer,
     Worker,
 )
+
+log = logging.getLogger(__name__)
 
 MOST_CRASHES: Final = 3
 BATCH: Final = 100
@@ -60,7 +64,11 @@ class Reaped:
     @property
     def total(self) -> int:
         """Return how many executions were touched."""
-        return self.handed_on + self.paused + self.cancelled + self.timed_out + self.poisoned
+        return sum(asdict(self).values())
+
+    def __add__(self, other: Reaped) -> Reaped:
+        """Return the counts of two calls together."""
+        return Reaped(**{name: n + getattr(other, name) for name, n in asdict(self).items()})
 
 
 def reap(*, limit: int = BATCH) -> Reaped:
@@ -69,17 +77,48 @@ def reap(*, limit: int = BATCH) -> Reaped:
     Expired leases are handed on (PENDING, one crash more), or ended: poison at the third crash,
     TIMED_OUT past the run time limit, CANCELLED where that was asked for. A holder that keeps its
     lease but is a lease's length over the time limit loses it too. At most ``limit`` executions
-    in one transaction; uses Django's connection and blocks for a few queries.
+    in one transaction; uses Django's connection and blocks for a few queries. One that cannot be
+    settled is logged and left as it is: the others are settled one by one.
     """
+    try:
+        return _reap(_expired(), limit)
+    except DatabaseError:
+        raise
+    except Exception:
+        log.exception("executions not reaped together")
+        return _reap_one_by_one(limit)
+
+
+def _expired() -> tuple[Q, Q]:
+    """Return what is RUNNING and can be taken away, and what a wish nobody saw waits for."""
     grace = timedelta(seconds=settings.LEADSEND_LEASE_S)
     expired = Q(status="RUNNING") & (
         Q(lease_until__lt=Now()) | Q(lease_until=None) | Q(deadline_at__lt=Now() - grace)
     )
     asked = Q(cancel_requested_at__isnull=False) & ~Q(status__in=(*FINAL_EXECUTION, "RUNNING"))
+    return expired, asked
+
+
+def _reap(found: tuple[Q, Q], limit: int) -> Reaped:
+    expired, asked = found
     with transaction.atomic():
         taken = _locked(Execution.objects.filter(expired), limit)
         wished = _locked(Execution.objects.filter(asked), limit - len(taken))
         return _settle([*taken, *wished])
+
+
+def _reap_one_by_one(limit: int) -> Reaped:
+    expired, asked = _expired()
+    ids = Execution.objects.filter(expired | asked).order_by("id").values_list("pk", flat=True)
+    total = Reaped()
+    for pk in list(ids[:limit]):
+        try:
+            total += _reap((expired & Q(pk=pk), asked & Q(pk=pk)), 1)
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("execution not reaped", extra={"execution": str(pk)})
+    return total
 
 
 def release_worker(worker_id: UUID) -> Reaped:

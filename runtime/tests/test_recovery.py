@@ -5,6 +5,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 
 from leadsend.access.models import AuditEntry
 from leadsend.lib import clock, ids
@@ -192,3 +193,35 @@ def test_the_command_reaps_until_nothing_is_left_and_names_what_was_given_up(mak
     assert "handed on 1" in said.getvalue()
     assert f"given up: {given_up.pk} (3 crashes)" in said.getvalue()
     assert not Execution.objects.filter(status="RUNNING").exists()
+
+
+def test_one_that_cannot_be_settled_keeps_no_other_waiting(make, monkeypatch, caplog):
+    broken = make("RUNNING", lease_until=long_ago(), cancel_requested_at=clock.now())
+    others = [make("RUNNING", lease_until=long_ago()) for _ in range(2)]
+    known = recovery.end_execution
+
+    def end(execution, *args, **kwargs):
+        if execution.pk == broken.pk:
+            raise KeyError("a bug of ours")
+        known(execution, *args, **kwargs)
+
+    monkeypatch.setattr(recovery, "end_execution", end)
+
+    assert recovery.reap() == Reaped(handed_on=2)
+
+    statuses = Execution.objects.filter(pk__in=[run.pk for run in others])
+    assert set(statuses.values_list("status", flat=True)) == {"PENDING"}
+    assert Execution.objects.get(pk=broken.pk).status == "RUNNING"
+    assert "execution not reaped" in caplog.text
+
+
+def test_a_database_that_is_away_is_no_broken_row(make, monkeypatch):
+    make("RUNNING", lease_until=long_ago())
+
+    def away():
+        raise OperationalError("away")
+
+    monkeypatch.setattr(recovery, "database_now", away)
+
+    with pytest.raises(OperationalError):
+        recovery.reap()
