@@ -4,12 +4,16 @@ Each act locks the row for a moment, so that it is decided on what the engine re
 RUNNING execution belongs to the engine process that holds its lease: of that one, only wishes can
 be written down (``cancel_requested_at``, ``pause_requested_at``). Acts can be asked for twice: the
 second time finds it done and answers the same, without a second audit entry.
+
+Nothing is in flight of a RUNNING execution without ``pending``: its holder only computes in memory,
+and can record nothing once the fence went up. So that one is taken away from it at once, whether
+it lives or not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from django.db import transaction
 
@@ -29,8 +33,9 @@ _CANCELLED_BY_PERSON = {"code": "cancelled", "message": "The run was cancelled."
 def cancel(execution: Execution, *, user: User | None) -> Execution:
     """Cancel an execution and return it as it is now.
 
-    Final at once while no process works on it; a RUNNING one ends as soon as no step of it is in
-    flight. Raises Conflict when it has ended in another way, NotFound when it is gone.
+    Final at once while no step of it is in flight; otherwise as soon as that has answered, or when
+    the process's lease runs out. Raises Conflict when it has ended in another way, NotFound when it
+    is gone.
     """
     with transaction.atomic():
         locked = _lock(execution)
@@ -42,7 +47,7 @@ def cancel(execution: Execution, *, user: User | None) -> Execution:
             return locked
         now = database_now()
         locked.cancel_requested_at = now
-        if before == ExecutionStatus.RUNNING:
+        if _is_in_flight(locked):
             locked.save(update_fields=["cancel_requested_at"])
         else:
             end_execution(locked, ExecutionStatus.CANCELLED, error=_CANCELLED_BY_PERSON, now=now)
@@ -53,7 +58,8 @@ def cancel(execution: Execution, *, user: User | None) -> Execution:
 def pause(execution: Execution, *, user: User | None) -> Execution:
     """Stop an execution from going on, until somebody resumes it; return it as it is now.
 
-    A RUNNING one pauses when the steps under way have answered. Raises Conflict when it has ended.
+    While steps of it are in flight it pauses when they have answered. Raises Conflict when it has
+    ended or is being cancelled.
     """
     with transaction.atomic():
         locked = _lock(execution)
@@ -63,13 +69,12 @@ def pause(execution: Execution, *, user: User | None) -> Execution:
             return locked
         if before == ExecutionStatus.RUNNING and locked.pause_requested_at is not None:
             return locked
-        if before == ExecutionStatus.RUNNING:
+        _refuse_cancelling(locked, "paused")
+        if _is_in_flight(locked):
             locked.pause_requested_at = database_now()
+            locked.save(update_fields=["pause_requested_at"])
         else:
-            locked.status = ExecutionStatus.PAUSED
-            locked.pause_requested_at = None
-            ExecutionTimer.objects.filter(pk=locked.pk).delete()
-        locked.save(update_fields=["status", "pause_requested_at"])
+            _hold(locked)
         _record("execution.pause", locked, user, {"was": before})
     return locked
 
@@ -77,14 +82,15 @@ def pause(execution: Execution, *, user: User | None) -> Execution:
 def resume(execution: Execution, *, user: User | None) -> Execution:
     """Let a paused execution go on; return it as it is now.
 
-    What became due in the meantime runs at once; a delay that is not over yet goes on. Raises
-    Conflict when it has ended.
+    What became due in the meantime runs at once; a delay that is not over yet goes on. Of one that
+    goes on anyway nothing is changed. Raises Conflict when it has ended or is being cancelled.
     """
     with transaction.atomic():
         locked = _lock(execution)
         _refuse_final(locked, "resumed")
         if locked.status != ExecutionStatus.PAUSED and locked.pause_requested_at is None:
             return locked
+        _refuse_cancelling(locked, "resumed")
         before = locked.status
         locked.pause_requested_at = None
         if before == ExecutionStatus.PAUSED:
@@ -178,6 +184,42 @@ def _refuse_final(execution: Execution, wish: str) -> None:
             f"The run has ended already ({execution.status}): it cannot be {wish}.",
             code="finished",
         )
+
+
+def _refuse_cancelling(execution: Execution, wish: str) -> None:
+    if execution.cancel_requested_at is not None:
+        raise Conflict(
+            f"The run is being cancelled: it cannot be {wish} any more.", code="cancelling"
+        )
+
+
+def _is_in_flight(execution: Execution) -> bool:
+    """Say whether an effect may be under way, which only its process can bring to an end."""
+    return execution.status == ExecutionStatus.RUNNING and bool(execution.pending)
+
+
+def _hold(execution: Execution) -> None:
+    """Pause a locked execution of which nothing is in flight, whoever holds it."""
+    execution.status = ExecutionStatus.PAUSED
+    execution.pause_requested_at = None
+    execution.fence += 1
+    execution.lease_until = execution.worker_id = None
+    # It gets the rest of its time limit later; an effect that is repeated sees its first ``now``.
+    execution.deadline_at = None
+    execution.claimed_at = execution.claimed_at if execution.pending else None
+    execution.save(update_fields=_HELD)
+    ExecutionTimer.objects.filter(pk=execution.pk).delete()
+
+
+_HELD: Final = (
+    "status",
+    "pause_requested_at",
+    "fence",
+    "lease_until",
+    "worker_id",
+    "claimed_at",
+    "deadline_at",
+)
 
 
 def _refuse_decision(execution: Execution, row: StepExecution) -> None:

@@ -13,6 +13,7 @@ from workflows import drafts, publishing
 pytestmark = pytest.mark.django_db
 
 IDLE = ("PENDING", "WAITING", "PAUSED")
+IN_FLIGHT = [{"step": "second", "item": None, "attempt": 1}]
 FINAL = ("SUCCESS", "FAILED", "CANCELLED", "TIMED_OUT")
 
 
@@ -61,8 +62,8 @@ def test_cancel_ends_what_nobody_works_on_at_once(make, ana, status, finished, o
     assert outside.rings == 1
 
 
-def test_cancel_of_what_runs_is_a_wish_that_leaves_lease_and_fence(make, ana):
-    execution = make("RUNNING")
+def test_cancel_while_an_effect_is_in_flight_is_a_wish_that_leaves_lease_and_fence(make, ana):
+    execution = make("RUNNING", pending=IN_FLIGHT)
 
     cancelled = executions.cancel(execution, user=ana)
 
@@ -120,8 +121,34 @@ def test_pause_and_resume_make_it_due_again(make, ana, status):
     assert acts() == ["execution.pause", "execution.resume"]
 
 
-def test_pause_of_what_runs_is_a_wish_that_resume_takes_back(make, ana):
-    execution = make("RUNNING")
+@pytest.mark.parametrize("act", [executions.cancel, executions.pause])
+def test_what_only_computes_is_taken_from_its_process_at_once(make, ana, act):
+    execution = make("RUNNING", fence=7, deadline_at=clock.now())
+
+    act(execution, user=ana)
+
+    execution.refresh_from_db()
+    assert execution.status in ("CANCELLED", "PAUSED")
+    assert (execution.fence, execution.lease_until, execution.worker_id) == (8, None, None)
+
+
+@pytest.mark.parametrize("act", [executions.pause, executions.resume])
+def test_what_is_being_cancelled_is_neither_paused_nor_resumed(make, ana, act):
+    execution = make(
+        "RUNNING",
+        pending=IN_FLIGHT,
+        cancel_requested_at=clock.now(),
+        pause_requested_at=clock.now() if act is executions.resume else None,
+    )
+
+    with pytest.raises(Conflict) as refused:
+        act(execution, user=ana)
+
+    assert refused.value.code == "cancelling"
+
+
+def test_pause_while_an_effect_is_in_flight_is_a_wish_that_resume_takes_back(make, ana):
+    execution = make("RUNNING", pending=IN_FLIGHT)
 
     assert executions.pause(execution, user=ana).pause_requested_at is not None
     assert executions.pause(execution, user=ana).status == "RUNNING"

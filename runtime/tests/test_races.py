@@ -17,6 +17,7 @@ from runtime.models import FINAL_EXECUTION, Execution
 
 ROUNDS = 50
 THREADS = 8
+PENDING = [{"step": "first", "item": None, "attempt": 1}]
 # What recording says of a finish, in its shortest form: the fence decides.
 COMPLETE = """UPDATE workflow_execution SET status = 'SUCCESS', ended_at = now(), lease_until = NULL
                WHERE id = %s AND fence = %s AND status = 'RUNNING'"""
@@ -66,14 +67,16 @@ def cancel(run, user):
 
 
 def test_of_many_that_claim_complete_cancel_and_reap_one_wins_each(at_once, make, ana, outside):
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         run = make("PENDING")
 
         claimed = [one for found in at_once([claim] * THREADS) for one in found]
 
         assert [one.id for one in claimed] == [run.pk]
         expired = clock.now() - timedelta(seconds=1)
-        Execution.objects.filter(pk=run.pk).update(lease_until=expired)
+        # Half of them with an effect in flight, of which a cancel is a wish only.
+        pending = PENDING if number % 2 else None
+        Execution.objects.filter(pk=run.pk).update(lease_until=expired, pending=pending)
         fence = claimed[0].fence
         worker = Execution.objects.get(pk=run.pk).worker_id
         left = at_once(
@@ -92,13 +95,53 @@ def test_of_many_that_claim_complete_cancel_and_reap_one_wins_each(at_once, make
         run.refresh_from_db()
         entries = AuditEntry.objects.filter(object_id=str(run.pk))
         acts = list(entries.values_list("act", flat=True))
-        # It left RUNNING once: completed, handed on, or cancelled by a reaper that saw the wish.
-        assert sum(left) + acts.count("execution.cancelled") == 1
+        cut_short = entries.filter(act="execution.cancel", detail__was="RUNNING").exists()
+        # It left RUNNING once: completed, handed on, cancelled, or by a reaper that saw the wish.
+        ends = sum(left) + acts.count("execution.cancelled") + (cut_short and pending is None)
+        assert ends == 1
         assert acts.count("execution.cancel") <= 1
         assert (left[0] + left[3] + left[7] == 1) == (run.status == "SUCCESS")
         assert left[5] == 0
         assert (run.ended_at is not None) == (run.status in FINAL_EXECUTION)
         Execution.objects.filter(pk=run.pk).delete()
+
+
+def steer(act, run, user):
+    def wish():
+        try:
+            return act(run, user=user).status
+        except Conflict as refused:
+            return refused.code
+
+    return wish
+
+
+def test_of_many_that_steer_while_an_engine_works_the_end_is_one_and_stays(
+    at_once, make, ana, outside
+):
+    for number in range(12):
+        run = make("RUNNING", fence=3, pending=PENDING if number % 2 else None)
+
+        said = at_once(
+            [
+                steer(executions.pause, run, ana),
+                steer(executions.resume, run, ana),
+                steer(executions.cancel, run, ana),
+                steer(executions.cancel, run, ana),
+                complete(run, 3),
+                steer(executions.pause, run, ana),
+                steer(executions.resume, run, ana),
+                lambda: recovery.reap().total,
+            ]
+        )
+
+        run.refresh_from_db()
+        # Who hears that it is cancelled, or done, hears the truth; a wish may come too late.
+        assert {said[2], said[3]} <= {"CANCELLED", "RUNNING", "finished"}
+        assert (said[2] == "CANCELLED") == (said[3] == "CANCELLED") == (run.status == "CANCELLED")
+        assert (run.status == "SUCCESS") == (said[4] == 1)
+        entries = AuditEntry.objects.filter(object_id=str(run.pk), act="execution.cancel")
+        assert entries.count() == ({said[2], said[3]} != {"finished"})
 
 
 def test_of_many_that_retry_all_get_the_same_new_run(at_once, make, ana, outside):
