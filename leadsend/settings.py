@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,8 @@ _DATABASE.update(
         "pool": {"min_size": 0, "max_size": env.number("LEADSEND_DB_POOL", 12), "timeout": 10},
         "prepare_threshold": None,
         "connect_timeout": 5,
+        # Shown in pg_stat_activity: leadsend uvicorn, leadsend celery, leadsend engine_process …
+        "application_name": f"leadsend {Path(sys.argv[0]).stem}"[:63],
     },
 )
 DATABASES = {"default": _DATABASE}
@@ -238,12 +241,14 @@ else:
         "postgres://", "pgmq://", 1
     )
     CELERY_BROKER_TRANSPORT_OPTIONS = {"init_extension": False, "poll_interval_ms": 200}
+    # It listens, so it goes past a pooler.
+    _DIRECT: dict[str, Any] = {**dj_database_url.parse(POSTGRES_DIRECT_URL)}
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_postgres.core.PostgresChannelLayer",
             "CONFIG": {
                 **{
-                    key: DATABASES["default"].get(key, "")
+                    key: _DIRECT.get(key, "")
                     for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")
                 },
                 "ENGINE": "django.db.backends.postgresql",

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from leadsend.lib import clock
 from leadsend.lib.ids import uuid7
-from leadsend.lib.postgres import AWAY, Connection, connect
+from leadsend.lib.postgres import AWAY, Connection, connect, is_pooled
 from registry.catalog import catalog as installed_catalog
 from registry.sdk.catalog_view import CatalogView
 from runtime import claiming, recording
@@ -39,7 +39,8 @@ Tell = Callable[[Sequence[Recorded]], None]
 # made uncertain by, a crash that it had no part in.
 MOST_HELD: Final = 200
 _CONNECT: Final = partial(connect, "leadsend engine")
-# A process that is stopped in the middle of a commit must not keep its rows locked.
+# A process that is stopped in the middle of a commit must not keep its rows locked. A pooler has
+# a limit of its own for that (docs/scaling.md).
 _UNLOCK_AFTER: Final = "SET idle_in_transaction_session_timeout = {}"
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
@@ -319,7 +320,8 @@ class Engine:
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed or self._connection.broken:
             self._connection = self.options.connect()
-            self._connection.execute(_UNLOCK_AFTER.format(int(self.options.lease_s * 1000)))
+            if not is_pooled():
+                self._connection.execute(_UNLOCK_AFTER.format(int(self.options.lease_s * 1000)))
             recording.disown(self._connection, worker_id=self.worker_id, held=self.held)
         return self._connection
 

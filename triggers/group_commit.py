@@ -10,11 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psycopg
-from django.db import connection as django_connection
 from psycopg import AsyncConnection
-from psycopg.conninfo import make_conninfo
 
 from leadsend.lib.errors import InvalidInput, LeadSendError, TooManyRequests, Unavailable
+from leadsend.lib.postgres import connect_async
 from runtime import queueing
 from triggers.events import (
     FIRST_WITH_KEY,
@@ -186,7 +185,9 @@ class _Waker:
             try:
                 if self._connection is None or self._connection.closed:
                     # A lost hint costs nothing, so its commit need not wait for the disk.
-                    self._connection = await connect("-c synchronous_commit=off")
+                    self._connection = await connect_async(
+                        "leadsend ring", direct=True, options="-c synchronous_commit=off"
+                    )
                 await self._connection.execute(NOTIFY)
             except (psycopg.Error, OSError) as error:
                 log.warning("wake-up not sent", extra={"error": str(error)})
@@ -194,23 +195,9 @@ class _Waker:
             await asyncio.sleep(_WAKE_PAUSE_S)
 
 
-async def connect(options: str = "") -> AsyncConnection:
+async def connect() -> AsyncConnection:
     """Return a new connection that commits each statement. Raises psycopg.OperationalError."""
-    return await AsyncConnection.connect(
-        _address(), autocommit=True, prepare_threshold=None, options=options or None
-    )
-
-
-def _address() -> str:
-    settings = django_connection.settings_dict
-    return make_conninfo(
-        host=settings["HOST"] or None,
-        port=settings["PORT"] or None,
-        user=settings["USER"] or None,
-        password=settings["PASSWORD"] or None,
-        dbname=settings["NAME"],
-        connect_timeout=5,
-    )
+    return await connect_async("leadsend accept")
 
 
 def _fail(group: Sequence[_Waiting], error: LeadSendError) -> None:

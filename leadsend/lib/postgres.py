@@ -31,6 +31,19 @@ def connect(name: str, *, direct: bool = False) -> Connection:
 
     ``direct`` goes past a pooler, for LISTEN. Blocks up to 5 s; raises one of AWAY.
     """
+    return psycopg.connect(application_name=name, **_COMMON, **address(direct=direct))
+
+
+async def connect_async(
+    name: str, *, direct: bool = False, options: str = ""
+) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    """Open a connection as ``connect`` does, for asyncio; a pooler does not take ``options``."""
+    given = {**_COMMON, **address(direct=direct), **({"options": options} if options else {})}
+    return await psycopg.AsyncConnection.connect(application_name=name, **given)
+
+
+def address(*, direct: bool = False) -> dict[str, Any]:
+    """Return host, port, user, password and dbname, as far as they are given."""
     found = connections["default"].settings_dict
     target = {
         "host": found["HOST"],
@@ -38,10 +51,14 @@ def connect(name: str, *, direct: bool = False) -> Connection:
         "user": found["USER"],
         "password": found["PASSWORD"],
     }
-    if direct and settings.POSTGRES_DIRECT_URL != settings.DATABASE_URL:
+    if direct and is_pooled():
         target = _of_url(settings.POSTGRES_DIRECT_URL)
-    given = {key: value for key, value in target.items() if value}
-    return psycopg.connect(dbname=found["NAME"], application_name=name, **_COMMON, **given)
+    return {"dbname": found["NAME"], **{key: value for key, value in target.items() if value}}
+
+
+def is_pooled() -> bool:
+    """Say whether a pooler stands in front: what a session sets would then reach other sessions."""
+    return bool(settings.POSTGRES_DIRECT_URL != settings.DATABASE_URL)
 
 
 def _of_url(url: str) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Stack:
         self.services = Services(self.directory, environ=clean, durable=False)
         self.environment = {
             **clean,
-            **self.services.start(),
+            **self.start_addresses(),
             "LEADSEND_ENV": "development",
             "PUBLIC_URL": self.url,
             "PYTHONUNBUFFERED": "1",
@@ -119,6 +119,10 @@ class Stack:
             **self.settings,
         }
         self.run(sys.executable, "-m", "devtools.prepare_database")
+
+    def start_addresses(self) -> dict[str, str]:
+        """Start the services; return the variables that name them."""
+        return self.services.start()
 
     @property
     def url(self) -> str:
@@ -229,10 +233,14 @@ class Stack:
 
 @contextmanager
 def running_stack(
-    directory: Path, *, broker: str = "redis", settings: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    broker: str = "redis",
+    settings: Mapping[str, str] | None = None,
+    kind: type[Stack] = Stack,
 ) -> Iterator[Stack]:
     """Start a stack's services, hand it out, and leave nothing behind."""
-    stack = Stack(directory, broker=broker, settings=settings or {})
+    stack = kind(directory, broker=broker, settings=settings or {})
     try:
         stack.start_services()
         yield stack

@@ -25,7 +25,9 @@ LONG = Mix(
 )
 
 
-def run(*, is_full: bool = True, seed: int = 1, broker: str = "redis") -> dict[str, Any]:
+def run(
+    *, is_full: bool = True, seed: int = 1, broker: str = "redis", kind: type[Stack] = Stack
+) -> dict[str, Any]:
     """Play the story; return its counts and whether every gate holds (``passed``).
 
     The landing form is ``is_full=False`` with 300 events; the full one has 1,000.
@@ -37,6 +39,7 @@ def run(*, is_full: bool = True, seed: int = 1, broker: str = "redis") -> dict[s
         running_stack(
             directory,
             broker=broker,
+            kind=kind,
             settings={"LEADSEND_EGRESS_ALLOW": f"127.0.0.1:{sink.port}", "LEADSEND_ENGINES": "1"},
         ) as stack,
     ):

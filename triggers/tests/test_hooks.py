@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from asgiref.testing import ApplicationCommunicator
 
-from leadsend.lib import clock, ids
+from leadsend.lib import clock, ids, postgres
 from leadsend.lib.errors import Unavailable
-from triggers import endpoints, group_commit, hook_server
+from triggers import endpoints, hook_server
 from triggers.endpoints import Endpoint
 from triggers.events import Accepted
 from triggers.signatures import new_secret
@@ -167,7 +167,7 @@ def test_the_event_key_is_found_where_it_stands(know, taken, template, headers, 
 
 
 def test_no_database_is_503_with_retry_after_and_never_2xx(opened, monkeypatch):
-    monkeypatch.setattr(group_commit, "_address", lambda: "host=127.0.0.1 port=1")
+    monkeypatch.setattr(postgres, "address", lambda **_: {"host": "127.0.0.1", "port": 1})
 
     reply = ask(HOOK, body=BODY)
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db import OperationalError, connections, transaction
 
-from leadsend.lib import ids
+from leadsend.lib import ids, postgres
 from leadsend.lib.errors import InvalidInput, TooManyRequests, Unavailable
 from triggers import group_commit, inbox
 from triggers.events import NewEvent
@@ -201,7 +201,7 @@ def test_a_lost_connection_is_replaced_unaided(new_event):
 
 
 def test_an_unreachable_database_is_unavailable(new_event, monkeypatch):
-    monkeypatch.setattr(group_commit, "_address", lambda: "host=127.0.0.1 port=1")
+    monkeypatch.setattr(postgres, "address", lambda **_: {"host": "127.0.0.1", "port": 1})
 
     [answer] = in_a_loop(lambda commit: gathered(commit, [new_event()]))
 
