@@ -158,12 +158,23 @@ def judge(stack: Stack, sink: CountingSink, sent: Sent, *, events: int) -> dict[
         "client_tries": sent.tries,
         "settled_after_s": settled_s,
     }
+    counts["connections"] = connections(stack)
     counts["passed"] = (
         counts["accepted"] == counts["finished"] == counts["effects"] == events
         and counts["with_two_keys"] == 0
         and counts["not_final"] == 0
     )
     return counts
+
+
+def connections(stack: Stack) -> dict[str, int]:
+    """Return how many connections there are to the database, by what they are for."""
+    return dict(
+        stack.sql(
+            "SELECT application_name, count(*) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'leadsend %' GROUP BY 1"
+        )
+    )
 
 
 def _unfinished(stack: Stack) -> int:
