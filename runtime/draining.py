@@ -25,6 +25,7 @@ from runtime import claiming, recording
 from runtime.beginning import begin
 from runtime.committing import commit
 from runtime.effects import EffectLoop
+from runtime.failure_handlers import FAILURES
 from runtime.leases import DatabaseClock, Leases
 from runtime.plans import Plans
 from runtime.quarantine import Quarantine
@@ -286,6 +287,8 @@ class Engine:
         self.leases.hold(going_on, since=since)
         for run in going_on:
             self._begin_calls(run)
+        if any(one.status in FAILURES for one in said):
+            self.claim_soon()  # A handler may have been started by the same commit.
         for tell in self.options.after_commit:
             tell(said)
 

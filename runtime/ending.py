@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import connection
 
 from leadsend.lib import ids
+from runtime import failure_handlers
 from runtime.models import FINAL_STEP, Execution, ExecutionTimer, StepExecution, StepStatus
 from runtime.signals import execution_finished
 from workflows.models import WorkflowStep
@@ -30,8 +31,8 @@ def end_execution(
     """Put a locked, unfinished execution into a final status, and close what is open of it.
 
     Writes the row, closes WAITING, PENDING, RUNNING and UNCERTAIN step rows as CANCELLED, leaves a
-    CANCELLED row for each effect that was under way, removes the timer, and sends
-    ``execution_finished``; all in the caller's transaction. ``error`` is ``{"code", "message"}``.
+    CANCELLED row for each effect that was under way, removes the timer, starts the handler of a
+    failure, and sends ``execution_finished``; all in the caller's transaction. ``error`` is ``{"code", "message"}``.
     """
     _close_steps(execution, now)
     execution.status = status
@@ -45,6 +46,9 @@ def end_execution(
     execution.fence += 1
     execution.save(update_fields=_WRITTEN)
     ExecutionTimer.objects.filter(pk=execution.pk).delete()
+    if status in failure_handlers.FAILURES:
+        with connection.cursor() as cursor:
+            failure_handlers.start_for(cursor, [execution.pk])
     execution_finished.send(sender=Execution, execution_ids=[execution.pk])
 
 

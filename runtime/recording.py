@@ -12,6 +12,7 @@ from leadsend.lib.ids import uuid7
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
 from leadsend.lib.redaction import redact
+from runtime import failure_handlers
 from runtime.claiming import Claimed
 from runtime.engine.state import StepRecord
 from runtime.runs import Run
@@ -61,6 +62,8 @@ def record(
     _write_steps(connection, runs)
     _write_mails(connection, [run for run in runs if run.mails])
     _write_timers(connection, said)
+    if failed := [run.id for run, status in said if status in failure_handlers.FAILURES]:
+        failure_handlers.start_for(connection, failed)
     return [_recorded(run, status) for run, status in said]
 
 

@@ -13,7 +13,7 @@ import psycopg
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
-from triggers import filters
+from triggers import failures, filters
 from triggers.dispatch_statements import (
     CANDIDATES,
     EVENTS,
@@ -66,6 +66,7 @@ def _dispatch(connection: Connection, take: LiteralString, what: int | UUID) -> 
             outcome = decide(arrivals, _targets(connection, arrivals))
             _start(connection, outcome.starts)
             _tell(connection, arrivals, outcome)
+            _tell_handlers(connection, outcome.failures)
     return taken
 
 
@@ -82,13 +83,17 @@ def _dispatch_singly(connection: Connection, limit: int) -> int:
 
 
 def _give_up(connection: Connection, row_id: UUID, event_id: UUID, reason: str) -> None:
-    """Keep the event with its error; a person can replay it once the fault is mended."""
+    """Keep the event with its error, and tell the failure handler.
+
+    A person can replay it once the fault is mended.
+    """
     fate = told("dispatch_failed", f"The event could not be dispatched: {clean_text(reason)}")
     with connection.transaction():
-        connection.execute(TAKE_ONE, [row_id])
+        rows = connection.execute(TAKE_ONE, [row_id]).fetchall()
         connection.execute(
             TELL_FATE, [[event_id], [orjson.dumps(fate).decode()], [True], [event_id]]
         )
+        _tell_handlers(connection, [(Arrival(*row), fate, None) for row in rows])
 
 
 def _take(
@@ -156,3 +161,23 @@ def _tell(connection: Connection, arrivals: Sequence[Arrival], outcome: Outcome)
     started = {start.arrival.event_id for start in outcome.starts} - fates.keys()
     if replayed & started:
         connection.execute(TELL_STARTED, [list(replayed & started)])
+
+
+def _tell_handlers(
+    connection: Connection, failed: Sequence[tuple[Arrival, dict[str, str], UUID | None]]
+) -> None:
+    """Start the handlers of events that could not be dealt with; most batches have none."""
+    if not failed:
+        return
+    found = [
+        failures.of_event(
+            arrival.event_id,
+            replay=arrival.replay,
+            code=fate["code"],
+            message=fate["reason"],
+            subscription_id=arrival.subscription_id,
+            workflow_id=workflow_id or arrival.workflow_id,
+        )
+        for arrival, fate, workflow_id in failed
+    ]
+    connection.execute(*failures.start_handlers(found))

@@ -76,10 +76,14 @@ class Start:
 
 @dataclass(slots=True)
 class Outcome:
-    """What becomes of a batch: executions to start, and the fates of events that start none."""
+    """What becomes of a batch: executions to start, and the fates of events that start none.
+
+    ``failures`` are events with a fate that somebody should be told of, and whose workflow it is.
+    """
 
     starts: list[Start] = field(default_factory=list)
     fates: dict[UUID, dict[str, str]] = field(default_factory=dict)
+    failures: list[tuple[Arrival, dict[str, str], UUID | None]] = field(default_factory=list)
 
 
 class Targets:
@@ -114,6 +118,7 @@ def decide(arrivals: Iterable[Arrival], targets: Targets) -> Outcome:
     outcome = Outcome()
     for arrival in arrivals:
         refusals: list[dict[str, str]] = []
+        failed: list[tuple[Arrival, dict[str, str], UUID | None]] = []
         starts = []
         for target in targets.of(arrival):
             refusal = _refusal(target, arrival)
@@ -121,7 +126,10 @@ def decide(arrivals: Iterable[Arrival], targets: Targets) -> Outcome:
                 starts.append(Start(arrival, target))
             else:
                 refusals.append(refusal)
+                if refusal["code"] == "filter_failed":
+                    failed.append((arrival, refusal, target.workflow_id))
         outcome.starts += starts
+        outcome.failures += failed[:1]
         fate = _fate(refusals, has_started=bool(starts))
         if fate is not None:
             outcome.fates[arrival.event_id] = fate

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 
 from leadsend.lib import ids
 from leadsend.lib.errors import InvalidInput, Problem
-from triggers import cron
+from triggers import cron, failures
 from triggers.events import INSERT, NewEvent, columns
 from triggers.models import MissedPolicy, ScheduleTrigger
 from workflows.definition import canonical
@@ -34,7 +34,7 @@ TICKS_AT_ONCE = 10_000
 
 # The database's clock alone decides what is due.
 _DUE = """
-SELECT id, project_id, cron, timezone, missed_policy, next_due_at, now()
+SELECT id, project_id, workflow_id, cron, timezone, missed_policy, next_due_at, now()
   FROM schedule_trigger
  WHERE is_active AND next_due_at <= now()
  ORDER BY next_due_at
@@ -69,6 +69,7 @@ class Planned:
 class _Due:
     id: UUID
     project_id: UUID
+    workflow_id: UUID
     cron: str
     timezone: str
     missed_policy: str
@@ -97,6 +98,8 @@ async def pump(connection: AsyncConnection) -> int:
         if not due:
             return 0
         planned = [(schedule, _plan_surely(schedule)) for schedule in due]
+        if stopped := [_failure(one) for one, plan in planned if plan.next_due_at is None]:
+            await connection.execute(*failures.start_handlers(stopped))
         ticks = [tick for schedule, plan in planned for tick in _ticks(schedule, plan)]
         fired = await _write_ticks(connection, ticks)
         await connection.execute(_FORWARD, _forward(planned))
@@ -213,6 +216,17 @@ def _plan_surely(due: _Due) -> Planned:
         log.warning("schedule stopped", extra={"schedule": str(due.id), "error": error.message})
         return Planned(fire=(), left_out=(), next_due_at=None)
     return plan(rule, zone, due.missed_policy, due.next_due_at, due.now)
+
+
+def _failure(due: _Due) -> failures.Failure:
+    return failures.Failure(
+        begun=ids.uuid7(),
+        code="schedule_stopped",
+        message=f"The schedule “{due.cron}” ({due.timezone}) has no next time that can be worked "
+        "out, so it was stopped: correct the trigger and publish the workflow again.",
+        project_id=due.project_id,
+        workflow_id=due.workflow_id,
+    )
 
 
 def _ticks(schedule: _Due, planned: Planned) -> list[_Tick]:

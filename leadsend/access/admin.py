@@ -123,6 +123,13 @@ class ProjectAdmin(AuditedAdmin):
     list_display = ("name", "slug", "timezone", "created_at")
     search_fields = ("name", "slug")
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Offer the failure workflow among those that the user sees."""
+        field = super().formfield_for_foreignkey(db_field, request, **options)
+        if field is not None and db_field.name == "failure_workflow":
+            field.queryset = field.queryset.visible_to(user_of(request)).not_deleted()
+        return field
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Keep the user's projects; the model's own manager knows all."""
         shown: QuerySet[Any] = super().get_queryset(request)

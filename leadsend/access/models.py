@@ -129,6 +129,15 @@ class Project(models.Model):
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=80, unique=True)
     timezone = models.CharField(max_length=64, default="UTC")
+    # By name: what is designed stands above who may.
+    failure_workflow = models.ForeignKey(
+        "workflows.Workflow",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Started when a run of this project fails whose workflow names no other handler.",
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:

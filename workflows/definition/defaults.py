@@ -33,7 +33,7 @@ _UNSAID: dict[str, dict[str, Any]] = {
     "triggers": {"title": ""},
     "variables": {"title": "", "description": "", "value": None},
 }
-_SETTINGS: dict[str, Any] = {"timezone": "UTC", "business_key": ""}
+_SETTINGS: dict[str, Any] = {"timezone": "UTC", "business_key": "", "on_failure": ""}
 _PARTS = ("steps", "edges", "triggers", "variables")
 
 

@@ -197,6 +197,7 @@ SETTINGS: Schema = {
     "properties": {
         "timezone": {"type": "string", "minLength": 1, "maxLength": 80},
         "business_key": {"type": "string", "maxLength": 1000},
+        "on_failure": {"type": "string", "maxLength": 120},
         "timeout_s": _SECONDS,
     },
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -15,9 +16,18 @@ _PROJECT = "Id or slug; needed with several."
 class ProjectSerializer(serializers.ModelSerializer[Project]):
     """A project."""
 
+    failure_workflow_id = serializers.UUIDField(allow_null=True)
+
     class Meta:
         model = Project
-        fields: ClassVar[list[str]] = ["id", "name", "slug", "timezone", "created_at"]
+        fields: ClassVar[list[str]] = [
+            "id",
+            "name",
+            "slug",
+            "timezone",
+            "failure_workflow_id",
+            "created_at",
+        ]
 
 
 class NewProjectSerializer(StrictSerializer):
@@ -31,9 +41,22 @@ class NewProjectSerializer(StrictSerializer):
 class ProjectChangeSerializer(StrictModelSerializer):
     """What can be changed of a project."""
 
+    failure_workflow_id = serializers.UUIDField(
+        allow_null=True,
+        required=False,
+        help_text="The workflow that is told when a run of this project fails.",
+    )
+
     class Meta:
         model = Project
-        fields: ClassVar[list[str]] = ["name", "timezone"]
+        fields: ClassVar[list[str]] = ["name", "timezone", "failure_workflow_id"]
+
+    def validate_failure_workflow_id(self, value: UUID | None) -> UUID | None:
+        """Refuse what is no workflow of this project."""
+        workflows = Project.failure_workflow.get_queryset()
+        if value is not None and not workflows.filter(pk=value, project=self.instance).exists():
+            raise serializers.ValidationError("This project has no workflow with this id.")
+        return value
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):

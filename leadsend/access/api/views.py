@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from uuid import UUID
 
 import django_filters as filters
 from django.db import transaction
@@ -71,7 +72,7 @@ class ProjectRoutes(ReadOnlyViewSet):
 
     @extend_schema(request=shown.ProjectChangeSerializer, responses=shown.ProjectSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Rename a project, or set its time zone."""
+        """Rename a project, set its time zone, or name the workflow that is told of failures."""
         project: Project = self.get_object()
         form = shown.ProjectChangeSerializer(project, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
@@ -82,7 +83,10 @@ class ProjectRoutes(ReadOnlyViewSet):
                 actor=self.user,
                 project=project,
                 obj=project,
-                detail=dict(form.validated_data),
+                detail={
+                    key: str(value) if isinstance(value, UUID) else value
+                    for key, value in form.validated_data.items()
+                },
                 request=request,
             )
         return Response(shown.ProjectSerializer(project).data)

@@ -9,7 +9,7 @@ import time_machine
 
 from leadsend.access.models import ApiToken, AuditEntry, Membership, Role, Team
 from leadsend.lib import clock
-from leadsend.testing.factories import make_task, make_user
+from leadsend.testing.factories import make_task, make_user, make_workflow
 from leadsend.testing.personas import api_of, browser_of, make_people
 from registry.seeding import seed_registry
 
@@ -215,3 +215,16 @@ def test_the_catalogue_is_shown_to_everybody_who_is_signed_in(people, path):
 
 def _with(token):
     return api_of(None).get("/api/v1/workflows/", HTTP_AUTHORIZATION=f"Bearer {token}")
+
+
+def test_a_projects_failure_workflow_is_one_of_its_own(people, ana):
+    own = make_workflow(project=people.project)
+    url = f"/api/v1/projects/{people.project.pk}/"
+
+    def name(workflow_id):
+        body = {"failure_workflow_id": workflow_id}
+        return ana.patch(url, body, content_type="application/json")
+
+    assert name(str(own.pk)).json()["failure_workflow_id"] == str(own.pk)
+    assert name(str(make_workflow().pk)).status_code == 400
+    assert name(None).json()["failure_workflow_id"] is None
