@@ -22,6 +22,7 @@ from typing import Any
 
 import psycopg
 
+from devtools import guardian
 from devtools.ports import find_free
 from devtools.processes import descendants, end, is_alive
 from devtools.project import THIS
@@ -57,6 +58,11 @@ class Member:
             raise RuntimeError(f"{self.name} was never started")
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Say whether the process that was started last still runs."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start the process in a session of its own, its output appended to its log."""
         # The child has its own copy of the handle: ours can be closed at once.
@@ -91,15 +97,20 @@ class Member:
 
 @dataclass
 class Stack:
-    """Services and processes in ``directory``; ``environment`` is what each process gets."""
+    """Services and processes in ``directory``; ``environment`` is what each process gets.
+
+    ``durable`` lets PostgreSQL wait for the disk, as an installation does.
+    """
 
     directory: Path
     broker: str = "redis"
     settings: Mapping[str, str] = field(default_factory=dict)
+    durable: bool = False
     services: Services = field(init=False)
     environment: dict[str, str] = field(init=False)
     members: dict[str, Member] = field(init=False, default_factory=dict)
     port: int = field(init=False, default_factory=find_free)
+    ports: dict[str, int] = field(init=False, default_factory=dict)
 
     def start_services(self) -> None:
         """Start PostgreSQL (and Redis), migrate, and seed the registry."""
@@ -107,7 +118,7 @@ class Stack:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(_GIVEN)}
         if self.broker == "postgres":
             clean["LEADSEND_BROKER"] = "postgres"
-        self.services = Services(self.directory, environ=clean, durable=False)
+        self.services = Services(self.directory, environ=clean, durable=self.durable)
         self.environment = {
             **clean,
             **self.start_addresses(),
@@ -116,6 +127,8 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
             "LEADSEND_LEASE_S": "3",
             "LEADSEND_ENGINES": "1",
+            # What is left when this process is killed is ended by its guardian.
+            **guardian.of_this_process().mark,
             **self.settings,
         }
         self.run(sys.executable, "-m", "devtools.prepare_database")
@@ -126,8 +139,16 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Return the address of the web process."""
+        """Return the address of the first web process."""
         return f"http://127.0.0.1:{self.port}"
+
+    def url_of(self, name: str) -> str:
+        """Return the address of one of several web processes."""
+        if name in ("web", "web1"):
+            return self.url
+        if name not in self.ports:
+            self.ports[name] = find_free()
+        return f"http://127.0.0.1:{self.ports[name]}"
 
     def start(self, *names: str) -> None:
         """Start processes (default: web, worker, beat) and wait until the web answers."""
@@ -135,8 +156,14 @@ class Stack:
             member = self.members.get(name) or self._member(name)
             self.members[name] = member
             member.start()
-        if "web" in (names or ("web",)):
-            until(lambda: self._status("/readyz") == 200, "the web process is ready")
+        for name in names or ("web",):
+            if name.startswith("web"):
+                self.wait_for_web(name)
+
+    def wait_for_web(self, name: str) -> None:
+        """Wait until a web process answers that it is ready."""
+        address = f"{self.url_of(name)}/readyz"
+        until(lambda: self._status(address) == 200, f"{name} is ready")
 
     def wait_for_engine(self) -> None:
         """Wait until an engine process has signed on: faults before that would hit nobody."""
@@ -221,11 +248,11 @@ class Stack:
                 "--host",
                 "127.0.0.1",
                 "--port",
-                str(self.port),
+                self.url_of(name).rpartition(":")[2],
                 "--no-access-log",
             ],
             "worker": [*celery, "worker", "-n", f"{name}@%h"],
-            "beat": [*celery, "beat", "--pidfile", "", "-s", str(self.directory / "beat")],
+            "beat": [*celery, "beat", "--pidfile", "", "-s", str(self.directory / name)],
         }
         log = self.directory / f"{name}.log"
         return Member(name, commands[kind], self.environment, log)
@@ -238,9 +265,10 @@ def running_stack(
     broker: str = "redis",
     settings: Mapping[str, str] | None = None,
     kind: type[Stack] = Stack,
+    durable: bool = False,
 ) -> Iterator[Stack]:
     """Start a stack's services, hand it out, and leave nothing behind."""
-    stack = kind(directory, broker=broker, settings=settings or {})
+    stack = kind(directory, broker=broker, settings=settings or {}, durable=durable)
     try:
         stack.start_services()
         yield stack

@@ -1,0 +1,131 @@
+"""What can be done to a stack's processes: killed, asked to stop, frozen, started again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import psutil
+import psycopg
+
+from devtools.processes import is_alive
+from leadsend.testing.stack import Member, Stack, kill_process, until
+
+FREEZE_S = 45.0
+EXIT_LIMIT_S = 40.0
+HALVES = ("1", "2")
+
+
+@dataclass
+class Hands:
+    """Faults on processes, drawn from a seed; ``done`` counts them, ``exits_s`` times of ends."""
+
+    stack: Stack
+    chance: random.Random
+    done: Counter[str] = field(default_factory=Counter)
+    exits_s: list[float] = field(default_factory=list)
+    killed_after_limit: int = 0
+    _frozen: dict[str, list[int]] = field(default_factory=dict)
+
+    def members(self, kind: str) -> list[Member]:
+        """Return the members of a kind: ``web``, ``worker``, ``beat``."""
+        found = self.stack.members.items()
+        return [member for name, member in found if name.startswith(kind)]
+
+    def kill(self, kind: str) -> None:
+        """Kill one member and start it again; of workers each second time its engines with it."""
+        member = self.chance.choice(self.members(kind))
+        family = member.children() if self.chance.random() < 0.5 else []
+        member.kill()
+        for pid in family:
+            kill_process(pid)
+        self._thaw(member.name)
+        member.start()
+        self.done[f"kill {kind}"] += 1
+
+    def kill_engine(self) -> None:
+        """Kill one engine process; its host starts another."""
+        engines: list[int] = until(self.engines, "a worker has an engine process")
+        kill_process(self.chance.choice(engines))
+        self.done["kill engine"] += 1
+
+    def engines(self) -> list[int]:
+        """Return the engine processes that the present workers have."""
+        return [pid for worker in self.members("worker") for pid in worker.children()]
+
+    def freeze(self) -> None:
+        """Stop a worker and its engines for longer than a lease, without waiting for the end."""
+        awake = [member for member in self.members("worker") if member.name not in self._frozen]
+        member = self.chance.choice(awake)
+        pids = [member.pid, *member.children()]
+        self._frozen[member.name] = pids
+        _signal(pids, signal.SIGSTOP)
+        self.done["freeze worker"] += 1
+        timer = threading.Timer(FREEZE_S, self._thaw, [member.name])
+        timer.daemon = True
+        timer.start()
+
+    def roll(self) -> None:
+        """Restart everything by SIGTERM, one half at a time, as a deployment does."""
+        for half in HALVES:
+            members = [self.stack.members[f"{kind}{half}"] for kind in ("web", "worker", "beat")]
+            self._stop(members)
+            for member in members:
+                member.start()
+            self.stack.wait_for_web(f"web{half}")
+            worker = self.stack.members[f"worker{half}"]
+            until(lambda worker=worker: self._is_at_work(worker), "the engine signed on")
+        self.done["rolling restart"] += 1
+
+    def close(self) -> None:
+        """Let everything that is frozen go on."""
+        for name in list(self._frozen):
+            self._thaw(name)
+
+    def _stop(self, members: list[Member]) -> None:
+        began = time.monotonic()
+        for member in members:
+            self._thaw(member.name)
+            _signal([member.pid], signal.SIGTERM)
+        left = list(members)
+        while left and time.monotonic() < began + EXIT_LIMIT_S:
+            ended = [member for member in left if not member.is_running]
+            self.exits_s += [time.monotonic() - began] * len(ended)
+            left = [member for member in left if member not in ended]
+            time.sleep(0.05)
+        for member in left:
+            self.exits_s.append(EXIT_LIMIT_S)
+            self.killed_after_limit += 1
+            member.kill()
+
+    def _is_at_work(self, worker: Member) -> bool:
+        try:
+            rows = self.stack.sql("SELECT pid FROM worker WHERE stopped_at IS NULL")
+        except psycopg.OperationalError:
+            return False
+        return bool({pid for (pid,) in rows} & set(worker.children()))
+
+    def _thaw(self, name: str) -> None:
+        _signal(self._frozen.pop(name, []), signal.SIGCONT)
+
+
+def resident_bytes(pids: list[int]) -> int:
+    """Return how much memory processes hold; those that are gone hold none."""
+    total = 0
+    for pid in pids:
+        try:
+            total += psutil.Process(pid).memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        if is_alive(pid):
+            os.kill(pid, number)

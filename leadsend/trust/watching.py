@@ -1,0 +1,107 @@
+"""Looks at memory, connections and tables every few seconds while a run goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import mean
+
+import psycopg
+
+from leadsend.trust.hands import Hands, resident_bytes
+
+EVERY_S = 5.0
+# What a process needs to warm up is no drift.
+WARM_AFTER_S = 300.0
+WINDOW_S = 180.0
+SMALL_TABLE_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One look: seconds since the start, resident bytes and connections."""
+
+    at_s: float
+    resident: int
+    connections: int
+
+
+@dataclass
+class Watch:
+    """Samples from a thread of its own until it is closed."""
+
+    hands: Hands
+    samples: list[Sample] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread = field(init=False)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread = threading.Thread(target=self._look_on, name="watch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no longer."""
+        self._stop.set()
+        self._thread.join()
+
+    def resident_drift(self) -> float | None:
+        """Return memory at the end over memory after five minutes, less 1; None for a short run."""
+        return self._drift(lambda sample: sample.resident)
+
+    def connection_drift(self) -> float | None:
+        """Return the same of open connections."""
+        return self._drift(lambda sample: sample.connections)
+
+    def most_connections(self) -> int:
+        """Return the largest number of connections that was seen."""
+        return max((sample.connections for sample in self.samples), default=0)
+
+    def bloat(self) -> dict[str, float]:
+        """Return dead rows over live ones of every table that is not small, the worst first."""
+        rows = self.hands.stack.sql(
+            "SELECT relname, n_live_tup, n_dead_tup FROM pg_stat_user_tables"
+            " WHERE pg_total_relation_size(relid) > %s ORDER BY 3 DESC",
+            SMALL_TABLE_BYTES,
+        )
+        return {name: round(dead / max(live, 1), 2) for name, live, dead in rows}
+
+    def _drift(self, of: Callable[[Sample], int]) -> float | None:
+        if not self.samples or self.samples[-1].at_s < WARM_AFTER_S + 2 * WINDOW_S:
+            return None
+        end_s = self.samples[-1].at_s
+        early = _within(self.samples, WARM_AFTER_S, WARM_AFTER_S + WINDOW_S)
+        late = _within(self.samples, end_s - WINDOW_S, end_s)
+        if not early or not late:
+            return None
+        return round(mean(map(of, late)) / mean(map(of, early)) - 1, 3)
+
+    def _look_on(self) -> None:
+        began = time.monotonic()
+        while not self._stop.wait(EVERY_S):
+            try:
+                connections = self._connections()
+            except psycopg.Error:
+                continue
+            self.samples.append(
+                Sample(
+                    at_s=time.monotonic() - began,
+                    resident=resident_bytes(self._pids()),
+                    connections=connections,
+                )
+            )
+
+    def _connections(self) -> int:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        return int(self.hands.stack.sql(query)[0][0])
+
+    def _pids(self) -> list[int]:
+        members = self.hands.stack.members.values()
+        running = [member for member in members if member.is_running]
+        return [pid for member in running for pid in (member.pid, *member.children())]
+
+
+def _within(samples: Sequence[Sample], first_s: float, last_s: float) -> list[Sample]:
+    return [sample for sample in samples if first_s <= sample.at_s <= last_s]
