@@ -113,9 +113,13 @@ class EmbeddedPostgres:
         """End the first process by kill -9, as a crash would do."""
         self._stop_by(signal.SIGKILL)
 
-    def restart_immediate(self) -> None:
-        """Do as ``pg_ctl restart -m immediate``: no checkpoint, recovery at the next start."""
+    def stop_immediate(self) -> None:
+        """Do as ``pg_ctl stop -m immediate``: no checkpoint, recovery at the next start."""
         self._stop_by(signal.SIGQUIT)
+
+    def restart_immediate(self) -> None:
+        """Do as ``pg_ctl restart -m immediate``."""
+        self.stop_immediate()
         self.start()
 
     def destroy(self) -> None:

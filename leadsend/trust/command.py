@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from leadsend.lib import clock
-from leadsend.trust import crash, graphs, matrix
+from leadsend.trust import commit_runs, crash, graphs, matrix, postgres_runs, redis_runs
 from leadsend.trust.scene import Form
 from leadsend.trust.verdict import row_of, table_of
 
@@ -106,4 +106,7 @@ RUNS: dict[str, Run] = {
     "crash": _crash,
     "graphs": lambda asked: graphs.run(is_full=asked.full, seed=asked.seed),
     **{f"T1{letter}": partial(_mix, letter) for letter in matrix.MIXES},
+    "T2": lambda asked: redis_runs.run(_form(asked)),
+    "T3": lambda asked: postgres_runs.run(_form(asked)),
+    "T3commits": lambda asked: commit_runs.run(_form(asked)),
 }

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
 import psutil
 import psycopg
@@ -79,7 +80,7 @@ class Hands:
                 member.start()
             self.stack.wait_for_web(f"web{half}")
             worker = self.stack.members[f"worker{half}"]
-            until(lambda worker=worker: self._is_at_work(worker), "the engine signed on")
+            until(partial(self._is_at_work, worker), "the engine signed on")
         self.done["rolling restart"] += 1
 
     def close(self) -> None:

@@ -141,11 +141,12 @@ def settle(scene: Scene) -> dict[str, Any]:
     workflow_id = scene.flow.workflow_id
 
     def wait() -> int:
-        while history.unfinished(scene.stack, workflow_id):
+        ids = (workflow_id, scene.poison.workflow_id)
+        while left := sum(history.unfinished(scene.stack, one) for one in ids):
             if time.monotonic() > began + SETTLE_S:
                 break
             time.sleep(0.5)
-        return history.unfinished(scene.stack, workflow_id)
+        return left
 
     stuck = wait()
     settled_s = round(time.monotonic() - began, 1)
