@@ -87,6 +87,19 @@ def publish_poison(stack: Stack, token: str) -> Flow:
     return _publish(stack, token, {"name": "Poison", "steps": [die], "edges": []})
 
 
+def publish_chain(
+    stack: Stack, token: str, name: str, action_key: str, cfg: dict[str, Any]
+) -> Flow:
+    """Publish: note → one effect."""
+    fields = [{"path": "lead", "value": "{{ event.lead }}"}]
+    steps = [
+        {"id": "note", "kind": "action", "action_key": "set_fields", "cfg": {"fields": fields}},
+        {"id": "effect", "kind": "action", "action_key": action_key, "cfg": cfg},
+    ]
+    edges = [{"from": "note", "to": "effect"}]
+    return _publish(stack, token, {"name": name, "steps": steps, "edges": edges})
+
+
 def _condition(step_id: str, left: str, op: str, *right: Any) -> dict[str, Any]:
     row = {"left": left, "op": op} | ({"right": right[0]} if right else {})
     return {"id": step_id, "kind": "condition", "cfg": {"all": [row]}}
