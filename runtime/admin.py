@@ -13,7 +13,15 @@ from leadsend.access.admin_lists import known, own
 from leadsend.access.admin_pages import INSTALLATION, ReadOnlyAdmin, act_on_each, user_of
 from registry.admin import action_types, ways_in
 from runtime import executions, human_tasks
-from runtime.models import Execution, ExecutionTimer, OutboxMail, StepExecution, Task, Worker
+from runtime.models import (
+    Execution,
+    ExecutionTimer,
+    ExecutionWait,
+    OutboxMail,
+    StepExecution,
+    Task,
+    Worker,
+)
 
 
 @admin.register(Execution)
@@ -125,6 +133,17 @@ class ExecutionTimerAdmin(ReadOnlyAdmin):
     read_permission = INSTALLATION
     list_display = ("execution_id", "due_at")
     ordering = ("due_at",)
+
+
+@admin.register(ExecutionWait)
+class ExecutionWaitAdmin(ReadOnlyAdmin):
+    """What waiting runs wait for."""
+
+    read_permission = INSTALLATION
+    list_display = ("execution_id", "step_id", "kind", "topic", "key", "created_at", "answered_at")
+    list_filter = ("kind",)
+    search_fields = ("key",)
+    ordering = ("-created_at",)
 
 
 @admin.register(Worker)

@@ -51,6 +51,8 @@ class Claimed:
     cancel_requested: bool
     pause_requested: bool
     now: datetime
+    parent_execution: UUID | None = None
+    depth: int = 0
 
     @property
     def is_fresh(self) -> bool:
@@ -62,7 +64,8 @@ def wake_due(connection: Connection) -> int:
     """Make waiting executions pending whose moment has come; return how many.
 
     Both rows are locked at once and locked ones are passed over, so this never waits for a
-    recording and a recording never waits for two things in the other order.
+    recording and a recording never waits for two things in the other order. The timer of one that
+    is at work stays: an answer came for it, and whoever holds it will see to both.
     """
     return connection.execute(_WAKE, [_MOST_DUE]).rowcount
 
@@ -150,6 +153,8 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
         cancel_requested=row[16],
         pause_requested=row[17],
         now=row[18],
+        parent_execution=row[19],
+        depth=row[20],
     )
 
 
@@ -181,7 +186,7 @@ def _json(text: str | None) -> Any:
 _WAKE: Final = """
 WITH due AS (
   SELECT t.execution_id FROM execution_timer t JOIN workflow_execution e ON e.id = t.execution_id
-   WHERE t.due_at <= statement_timestamp() ORDER BY t.due_at LIMIT %s
+   WHERE t.due_at <= statement_timestamp() AND e.status = 'WAITING' ORDER BY t.due_at LIMIT %s
      FOR UPDATE OF t, e SKIP LOCKED
 ), gone AS (
   DELETE FROM execution_timer WHERE execution_id IN (SELECT execution_id FROM due)
@@ -235,7 +240,7 @@ WHERE id = ANY(%(ids)s) AND status = 'PENDING'
 RETURNING id, project_id, workflow_id, version_id, fence, crash_count, trigger_key, claimed_at,
   started_at, deadline_at, run_ms, pending::text, context_data::text, request_data::text,
   business_key, retry_of, cancel_requested_at IS NOT NULL, pause_requested_at IS NOT NULL,
-  clock_timestamp()
+  clock_timestamp(), parent_execution, depth
 """
 _STEPS: Final = """
 SELECT s.execution_id, s.step_id, s.kind, s.action_key, s.item, s.attempt, s.again, s.status,

@@ -8,7 +8,7 @@ from typing import Any
 
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.postgres import Connection
-from runtime import recording, transactional
+from runtime import recording, transactional, waits
 from runtime.engine.commands import ApplyWrite
 from runtime.engine.transitions import EXECUTION_FINAL
 from runtime.recording import Flags, Recorded
@@ -21,7 +21,8 @@ def commit(
 ) -> list[Recorded]:
     """Advance runs and write all that came of it in one commit; return what was written.
 
-    1. Pure steps run in memory, before anything is locked.
+    1. Pure steps run in memory, before anything is locked; of runs that may have been answered in
+       step 2, with the answers locked.
     2. The rows still held are locked; a run that is missing in the answer was handed on.
     3. Cancels and pauses are heeded; writes of our own are made, and their steps go on.
     4. Records, intents, statuses, timers and mails are written.
@@ -29,10 +30,12 @@ def commit(
     When the commit fails, the runs are as they were before step 2, so it can be tried again.
     """
     for run in runs:
-        run.advance()
+        if not run.is_waiting:
+            run.advance()
     with _restoring(runs), connection.transaction():
         asked = recording.lock(connection, runs)
         mine = [run for run in runs if run.id in asked]
+        waits.take_answers(connection, mine)
         for run in mine:
             _heed(run, asked[run.id], is_stopping=is_stopping)
         _make_writes(connection, mine, is_stopping=is_stopping)
@@ -67,7 +70,9 @@ def _make_writes(connection: Connection, runs: list[Run], *, is_stopping: bool) 
 @contextmanager
 def _restoring(runs: list[Run]) -> Iterator[None]:
     """Put runs back to what they were when the commit fails: its writes are undone with it."""
-    before: list[tuple[Run, Any]] = [(run, run.snapshot()) for run in runs if run.writes]
+    before: list[tuple[Run, Any]] = [
+        (run, run.snapshot()) for run in runs if run.writes or run.is_waiting
+    ]
     try:
         yield
     except BaseException:
@@ -97,6 +102,10 @@ def _place(run: Run, write: ApplyWrite) -> transactional.Place:
         step_id=write.step_id,
         business_key=run.business_key,
         effect_key=write.idempotency_key,
+        attempt=write.attempt,
+        item=write.item,
+        depth=run.claimed.depth,
+        at=run.claimed.now,
     )
 
 

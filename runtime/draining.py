@@ -21,7 +21,7 @@ from leadsend.lib.ids import uuid7
 from leadsend.lib.postgres import AWAY, Connection, connect, is_pooled
 from registry.catalog import catalog as installed_catalog
 from registry.sdk.catalog_view import CatalogView
-from runtime import claiming, recording
+from runtime import called_runs, claiming, recording
 from runtime.beginning import begin
 from runtime.committing import commit
 from runtime.effects import EffectLoop
@@ -265,7 +265,10 @@ class Engine:
         said = commit(
             connection, runs, lease_s=self.options.lease_s, is_stopping=self._stopping.is_set()
         )
+        has_left = any(run.left_called for run in runs)
         self._committed(runs, said, since)
+        if has_left:
+            called_runs.cancel_called(connection)
 
     def _committed(self, runs: list[Run], said: list[Recorded], since: float) -> None:
         statuses = {one.execution_id: one.status for one in said}

@@ -14,7 +14,8 @@ from uuid import UUID
 from django.db import connection
 
 from leadsend.lib import ids
-from runtime import failure_handlers
+from leadsend.lib.postgres import django_connection
+from runtime import called_runs, failure_handlers, waits
 from runtime.models import FINAL_STEP, Execution, ExecutionTimer, StepExecution, StepStatus
 from runtime.signals import execution_finished
 from workflows.models import WorkflowStep
@@ -31,8 +32,9 @@ def end_execution(
     """Put a locked, unfinished execution into a final status, and close what is open of it.
 
     Writes the row, closes WAITING, PENDING, RUNNING and UNCERTAIN step rows as CANCELLED, leaves a
-    CANCELLED row for each effect that was under way, removes the timer, starts the handler of a
-    failure, and sends ``execution_finished``; all in the caller's transaction. ``error`` is ``{"code", "message"}``.
+    CANCELLED row for each effect that was under way, removes waits and timer, sees to the runs above
+    and below it, starts the handler of a failure, and sends ``execution_finished``; all in the
+    caller's transaction. ``error`` is ``{"code", "message"}``.
     """
     _close_steps(execution, now)
     execution.status = status
@@ -45,6 +47,7 @@ def end_execution(
     execution.worker_id = None
     execution.fence += 1
     execution.save(update_fields=_WRITTEN)
+    _see_to_others(execution, status, error)
     ExecutionTimer.objects.filter(pk=execution.pk).delete()
     if status in failure_handlers.FAILURES:
         with connection.cursor() as cursor:
@@ -65,6 +68,16 @@ _WRITTEN: Final = (
     "crash_count",
     "cancel_requested_at",
 )
+
+
+def _see_to_others(execution: Execution, status: str, error: Mapping[str, Any]) -> None:
+    """End its waits, ask the runs it called to end, and tell the run that called it."""
+    raw = django_connection()
+    waits.end_waits(raw, execution.pk)
+    called_runs.cancel_called(raw)
+    if execution.parent_execution is not None:
+        told = {"execution_id": str(execution.pk), "status": status, "output": None}
+        waits.answer(raw, "execution", {str(execution.pk): {**told, "error": dict(error)}})
 
 
 def database_now() -> datetime:

@@ -14,6 +14,8 @@ from leadsend.access import audit
 from leadsend.access.models import Project, Team, User
 from leadsend.lib import clock
 from leadsend.lib.errors import Conflict, InvalidInput, NotFound, Problem
+from leadsend.lib.postgres import django_connection
+from runtime import queueing, waits
 from runtime.models import Task, TaskStatus
 
 
@@ -50,6 +52,7 @@ def complete(task: Task, *, user: User | None, answer: Any = None) -> Task:
     Raises Conflict when it was cancelled, or completed with another answer.
     """
     with transaction.atomic():
+        waits.lock_waits_for(django_connection(), "task", str(task.pk))
         locked = _lock(task)
         if locked.status == TaskStatus.DONE and answer in (None, locked.answer):
             return locked
@@ -61,6 +64,8 @@ def complete(task: Task, *, user: User | None, answer: Any = None) -> Task:
         locked.save(
             update_fields=["status", "answer", "completed_by", "completed_at", "updated_at"]
         )
+        by = user.email if user else None
+        _answer(locked, waits.answer_of_task(answer, task_id=locked.pk, by=by))
         _record("task.complete", locked, user, {})
     return locked
 
@@ -68,6 +73,7 @@ def complete(task: Task, *, user: User | None, answer: Any = None) -> Task:
 def cancel(task: Task, *, user: User | None, reason: str = "") -> Task:
     """Close a task that nobody has to do any more, and return it. Raises Conflict when done."""
     with transaction.atomic():
+        waits.lock_waits_for(django_connection(), "task", str(task.pk))
         locked = _lock(task)
         if locked.status == TaskStatus.CANCELLED:
             return locked
@@ -75,6 +81,7 @@ def cancel(task: Task, *, user: User | None, reason: str = "") -> Task:
         locked.status = TaskStatus.CANCELLED
         locked.updated_at = clock.now()
         locked.save(update_fields=["status", "updated_at"])
+        _answer(locked, {"cancelled": True, "reason": reason})
         _record("task.cancel", locked, user, {"reason": reason})
     return locked
 
@@ -102,6 +109,12 @@ def reassign(
         }
         _record("task.reassign", locked, user, detail)
     return locked
+
+
+def _answer(task: Task, said: dict[str, Any]) -> None:
+    """Let the steps go on that wait for this task."""
+    if waits.answer(django_connection(), "task", {str(task.pk): said}):
+        queueing.ring()
 
 
 def _lock(task: Task) -> Task:

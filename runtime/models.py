@@ -116,6 +116,12 @@ class Execution(models.Model):
     output = models.JSONField(null=True, blank=True)
     metrics = models.JSONField(null=True, blank=True)
     retry_of = models.UUIDField(null=True, blank=True)
+    parent_execution = models.UUIDField(
+        null=True, blank=True, help_text="The run whose step called this one."
+    )
+    parent_step = models.CharField(max_length=80, null=True, blank=True)
+    parent_item = models.CharField(max_length=40, null=True, blank=True)
+    depth = models.SmallIntegerField(db_default=0, help_text="Calls above this one.")
     replay = models.IntegerField(db_default=0)
     timeout_s = models.IntegerField(db_default=3600)
     run_ms = models.BigIntegerField(db_default=0, help_text="Time at work, waits not counted.")
@@ -186,6 +192,11 @@ class Execution(models.Model):
                 fields=["retry_of"],
                 condition=Q(retry_of__isnull=False),
                 name="execution_by_retried",
+            ),
+            models.Index(
+                fields=["parent_execution"],
+                condition=Q(parent_execution__isnull=False),
+                name="execution_by_parent",
             ),
             BrinIndex(fields=["created_at"], name="execution_created"),
         ]
@@ -291,6 +302,59 @@ class ExecutionTimer(models.Model):
         return f"{self.execution_id} at {self.due_at:%Y-%m-%d %H:%M:%S}"
 
 
+class WaitKind(models.TextChoices):
+    """What a step waits for; CANCEL is a note that a run called by an ended one is to end too."""
+
+    EVENT = "event", "An event"
+    REPLY = "reply", "A reply"
+    TASK = "task", "A task"
+    EXECUTION = "execution", "Another run"
+    CANCEL = "cancel", "To be cancelled"
+
+
+class ExecutionWait(models.Model):
+    """A step that waits to be answered; gone when the answer is recorded with the step.
+
+    ``id`` is that of the step's row. An event answers by ``topic`` (its trigger or source) and what
+    the expression ``match`` makes of it; all others by ``key`` alone: a message's, a task's, an
+    execution's id. Whoever sets ``answered_at`` first has answered.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    project_id = models.UUIDField()
+    execution_id = models.UUIDField(db_index=True)
+    step_id = models.CharField(max_length=80)
+    kind = models.CharField(max_length=9, choices=WaitKind.choices)
+    topic = models.CharField(max_length=200, db_default="")
+    match = models.CharField(max_length=300, db_default="")
+    key = models.CharField(max_length=300, db_default="")
+    answer = models.JSONField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "execution_wait"
+        verbose_name = "wait"
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=WaitKind.values), name="wait_kind_known")
+        ]
+        indexes = [
+            models.Index(
+                fields=["project_id", "topic", "match", "key"],
+                condition=Q(kind="event", answered_at__isnull=True),
+                name="wait_for_event",
+            ),
+            models.Index(
+                fields=["kind", "key"],
+                condition=~Q(kind="event") & Q(answered_at__isnull=True),
+                name="wait_by_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step_id} waits for {self.kind}"
+
+
 class Worker(models.Model):
     """An engine process that is, or was, at work."""
 
@@ -361,6 +425,9 @@ class Task(ProjectRow):
     step_id = models.CharField(max_length=80, blank=True)
     business_key = models.CharField(max_length=300, blank=True)
     effect_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
+    form = models.JSONField(
+        null=True, blank=True, help_text='Of an approval: {"answers": […], "fields": […]}.'
+    )
     answer = models.JSONField(null=True, blank=True)
     completed_by = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

@@ -12,7 +12,7 @@ from leadsend.lib.ids import uuid7
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
 from leadsend.lib.redaction import redact
-from runtime import failure_handlers
+from runtime import failure_handlers, waits
 from runtime.claiming import Claimed
 from runtime.engine.state import StepRecord
 from runtime.runs import Run
@@ -61,7 +61,10 @@ def record(
     connection.execute(_UPDATE, _columns(said, lease_s))
     _write_steps(connection, runs)
     _write_mails(connection, [run for run in runs if run.mails])
+    answered = waits.write(connection, runs)
     _write_timers(connection, said)
+    waits.wake(connection, answered)
+    waits.answer(connection, "execution", _ends(said))
     if failed := [run.id for run, status in said if status in failure_handlers.FAILURES]:
         failure_handlers.start_for(connection, failed)
     return [_recorded(run, status) for run, status in said]
@@ -212,7 +215,12 @@ def _write_timers(connection: Connection, said: Sequence[tuple[Run, str]]) -> No
     if waiting:
         columns = [[run.id for run in waiting], [run.due_at for run in waiting]]
         connection.execute(_TIMER, columns)
-    gone = [run.id for run, _ in said if run not in waiting and not run.claimed.is_fresh]
+    # A fresh run has a timer only if it was answered while another step of it was at work.
+    gone = [
+        run.id
+        for run, _ in said
+        if run not in waiting and (run.compiled.plan.has_waits or not run.claimed.is_fresh)
+    ]
     if gone:
         connection.execute("DELETE FROM execution_timer WHERE execution_id = ANY(%s)", [gone])
 
@@ -226,6 +234,20 @@ def _recorded(run: Run, status: str) -> Recorded:
         step_ids=tuple(dict.fromkeys(step.step_id for step in run.unsaved)),
         is_started=run.claimed.fence == 1 and not run.was_recorded,
     )
+
+
+def _ends(said: Sequence[tuple[Run, str]]) -> dict[str, Any]:
+    """Return, by their id, how those runs ended which another one called."""
+    return {
+        str(run.id): {
+            "execution_id": str(run.id),
+            "status": status,
+            "output": _hidden(run, run.finish.output),
+            "error": _hidden(run, run.finish.error),
+        }
+        for run, status in said
+        if run.claimed.parent_execution is not None and run.finish is not None
+    }
 
 
 def _milliseconds(start: datetime | None, end: datetime | None) -> int | None:

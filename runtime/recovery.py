@@ -23,7 +23,8 @@ from django.db.models.functions import Now
 
 from leadsend.access import audit
 from leadsend.access.models import Project
-from runtime import live, queueing
+from leadsend.lib.postgres import django_connection
+from runtime import called_runs, live, queueing
 from runtime.ending import database_now, end_execution
 from runtime.models import (
     FINAL_EXECUTION,
@@ -75,7 +76,8 @@ def reap(*, limit: int = BATCH) -> Reaped:
     """Take over what nobody works on any more; safe to call by anybody, at any time, in parallel.
 
     Expired leases are handed on (PENDING, one crash more), or ended: poison at the third crash,
-    TIMED_OUT past the run time limit, CANCELLED where that was asked for. A holder that keeps its
+    TIMED_OUT past the run time limit, CANCELLED where that was asked for. Runs whose caller has
+    ended are asked to end. A holder that keeps its
     lease but is a lease's length over the time limit loses it too. At most ``limit`` executions
     in one transaction; uses Django's connection and blocks for a few queries. One that cannot be
     settled is logged and left as it is: the others are settled one by one.
@@ -102,6 +104,7 @@ def _expired() -> tuple[Q, Q]:
 def _reap(found: tuple[Q, Q], limit: int) -> Reaped:
     expired, asked = found
     with transaction.atomic():
+        called_runs.cancel_called(django_connection())
         taken = _locked(Execution.objects.filter(expired), limit)
         wished = _locked(Execution.objects.filter(asked), limit - len(taken))
         return _settle([*taken, *wished])

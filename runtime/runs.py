@@ -19,6 +19,7 @@ from runtime.engine.commands import ApplyWrite, CallEffect, Finish
 from runtime.engine.outcomes import close_open_steps, records_after_crash
 from runtime.engine.state import RunState, StepKey, StepRecord
 from runtime.engine.transitions import STEP_FINAL
+from runtime.engine.waits import ANSWERED_KINDS
 from runtime.plans import Compiled
 
 MOST_CRASHES: Final = 3
@@ -93,12 +94,30 @@ class Run:
     is_pausing: bool = False
     has_dropped: bool = False
     was_recorded: bool = False
+    left_called: bool = False
     cancelled_at: datetime | None = None
 
     @property
     def id(self) -> UUID:
         """The execution."""
         return self.claimed.id
+
+    @property
+    def is_waiting(self) -> bool:
+        """Say whether a step of it may have been answered since it was recorded."""
+        return self.compiled.plan.has_waits and bool(self.waits())
+
+    def waits(self) -> list[StepRecord]:
+        """Return the steps that wait to be answered."""
+        return [
+            record
+            for record in self.state.latest.values()
+            if record.status == "WAITING" and record.kind in ANSWERED_KINDS
+        ]
+
+    def was_answered(self, record: StepRecord) -> bool:
+        """Say whether a step of the kinds that wait was ended by an answer, in this commit."""
+        return (record.step_id, record.item) in self.state.answers
 
     def load(self, records: Iterable[StepRecord]) -> None:
         """Take in the rows of earlier claims, and what a crash left behind."""
@@ -189,6 +208,7 @@ class Run:
             list(self.writes),
             self.due_at,
             self.finish,
+            dict(self.state.answers),
         )
 
     def restore(self, before: tuple[Any, ...]) -> None:
@@ -196,6 +216,7 @@ class Run:
         self.state.latest, self.state.in_flight = before[0], before[1]
         self.unsaved, self.asked, self.writes = before[2], before[3], before[4]
         self.due_at, self.finish = before[5], before[6]
+        self.state.answers = before[7]
 
     def recorded(self) -> None:
         """Note that everything so far is committed."""
@@ -205,6 +226,8 @@ class Run:
             elif self.open_rows:  # computing an id costs more than all else here
                 self.open_rows.discard(self.row_id(record))
         self.unsaved, self.mails = [], []
+        self.state.answers.clear()
+        self.left_called = False
         self.is_tried_again, self.was_recorded = False, True
 
     @contextmanager

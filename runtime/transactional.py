@@ -22,6 +22,7 @@ from leadsend.lib.ids import uuid7
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
 from registry.sdk.action import Apply
+from runtime import called_runs, waits
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,10 @@ _PRIORITIES: Final = frozenset({"low", "normal", "high"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The step that writes. ``effect_key`` is the same for every attempt."""
+    """The step that writes. ``effect_key`` is the same for every attempt.
+
+    ``at`` is when the run was claimed; ``depth`` counts the calls above it.
+    """
 
     project_id: UUID
     workflow_id: UUID
@@ -38,6 +42,10 @@ class Place:
     step_id: str
     business_key: str
     effect_key: UUID | None
+    attempt: int = 1
+    item: str | None = None
+    depth: int = 0
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,10 +212,13 @@ def _update(connection: Connection, place: Place, given: Mapping[str, Any]) -> d
 
 
 def _complete(connection: Connection, place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
+    waits.lock_waits_for(connection, "task", str(given.get("task_id")))
     task_id = _task_id(connection, place, given)
     answer = given.get("answer")
     values = {"id": task_id, "answer": None if answer is None else Jsonb(answer)}
-    connection.execute(_COMPLETE, values)
+    if connection.execute(_COMPLETE, values).rowcount:
+        said = waits.answer_of_task(answer, task_id=task_id)
+        waits.answer(connection, "task", {str(task_id): said})
     found = _output(connection, task_id, place.project_id)
     if found["status"] == "CANCELLED":
         raise PermanentError("The task was cancelled, so it cannot be completed.")
@@ -220,12 +231,24 @@ def _reassign(connection: Connection, place: Place, given: Mapping[str, Any]) ->
     return _output(connection, task_id, place.project_id)
 
 
+def _create_approval(
+    connection: Connection, place: Place, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Make the task of an approval; its answers and fields are kept with it."""
+    made: dict[str, Any] = _create(connection, place, given)
+    form = {"answers": given.get("answers") or [], "fields": given.get("fields") or []}
+    connection.execute(_FORM, [Jsonb(form), made["task_id"]])
+    return {"task_id": made["task_id"]}
+
+
 Act = Callable[[Connection, Place, Mapping[str, Any]], Any]
 ACTS: Final[Mapping[str, Act]] = {
     "task.create": _create,
     "task.update": _update,
     "task.complete": _complete,
     "task.reassign": _reassign,
+    "approval.create": _create_approval,
+    "execution.start": called_runs.start,
 }
 
 
@@ -333,6 +356,7 @@ WHERE id = %(id)s AND status = 'PENDING'
 _ASSIGN: Final = """
 UPDATE tasks SET assignee_id = %s, team_id = %s, updated_at = statement_timestamp() WHERE id = %s
 """
+_FORM: Final = "UPDATE tasks SET form = %s WHERE id = %s"
 _FIND: Final = "SELECT id FROM tasks WHERE id = %s AND project_id = %s FOR UPDATE"
 _MEMBER: Final = """
 SELECT u.id FROM access_user u JOIN membership m ON m.user_id = u.id

@@ -13,7 +13,7 @@ import psycopg
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
-from triggers import failures, filters
+from triggers import answering, failures, filters
 from triggers.dispatch_statements import (
     CANDIDATES,
     EVENTS,
@@ -65,6 +65,8 @@ def _dispatch(connection: Connection, take: LiteralString, what: int | UUID) -> 
         if arrivals:
             outcome = decide(arrivals, _targets(connection, arrivals))
             _start(connection, outcome.starts)
+            if arrivals[0].may_answer:
+                answering.answer_waits(connection, arrivals, outcome)
             _tell(connection, arrivals, outcome)
             _tell_handlers(connection, outcome.failures)
     return taken
@@ -109,6 +111,7 @@ def _take(
             row = found[arrival.event_id]
             arrival.project_id, arrival.source = row[1], row[2]
             arrival.data_text, arrival.request_text = row[3], row[4]
+            arrival.trigger_key, arrival.may_answer = row[5], row[6]
     # An event whose month was dropped has nothing to start any more.
     return len(rows), [arrival for arrival in arrivals if arrival.project_id is not None]
 

@@ -13,9 +13,12 @@ DELETE FROM trigger_inbox WHERE id = (
 RETURNING id, event_id, subscription_id, workflow_id, replay, received_at
 """
 NEXT = "SELECT id, event_id FROM trigger_inbox ORDER BY id LIMIT %s"
-# Data stays text: most events need no look into it.
+# Data stays text: most events need no look into it. The last column is worked out once a batch: does
+# any run wait for an event at all?
 EVENTS = """
-SELECT id, project_id, source, data::text, request::text FROM trigger_event WHERE id = ANY(%s)
+SELECT id, project_id, source, data::text, request::text, trigger_key,
+       (SELECT EXISTS (SELECT FROM execution_wait WHERE kind = 'event' AND answered_at IS NULL))
+  FROM trigger_event WHERE id = ANY(%s)
 """
 # Subscriptions that do not listen are read as well, so that the event can be told why nothing
 # happened. Columns in the order of dispatch.Target.

@@ -37,7 +37,10 @@ class Target:
 
 @dataclass(slots=True)
 class Arrival:
-    """One inbox row with its event; data and request are decoded when somebody asks."""
+    """One inbox row with its event; data and request are decoded when somebody asks.
+
+    ``may_answer`` says that some run waits for an event, be it this one or another.
+    """
 
     id: UUID
     event_id: UUID
@@ -47,6 +50,8 @@ class Arrival:
     received_at: datetime
     project_id: UUID | None = None
     source: str = ""
+    trigger_key: str = ""
+    may_answer: bool = False
     data_text: str | None = None
     request_text: str | None = None
     _scope: dict[str, Any] | None = field(default=None, repr=False)

@@ -30,6 +30,15 @@ def execution_id(event: UUID, subscription: UUID, replay: int = 0) -> UUID:
     return _computed(event, b"execution", subscription.bytes, replay.to_bytes(4, "big"))
 
 
+def called_execution_id(
+    caller: UUID, step: str, item: str | None, attempt: int, at_ms: int
+) -> UUID:
+    """Return the id of the execution that this attempt of a step calls at this moment."""
+    place = b"" if item is None else item.encode()
+    found = _computed(caller, b"called", step.encode(), place, attempt.to_bytes(4, "big"))
+    return UUID(int=(at_ms & ((1 << 48) - 1)) << 80 | found.int & ((1 << 80) - 1))
+
+
 def step_row_id(execution: UUID, step: str, item: str | None, attempt: int) -> UUID:
     """Return the id that the row of this attempt always has; ``attempt`` counts from 1.
 

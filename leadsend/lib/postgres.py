@@ -61,6 +61,16 @@ def is_pooled() -> bool:
     return bool(settings.POSTGRES_DIRECT_URL != settings.DATABASE_URL)
 
 
+def django_connection() -> Connection:
+    """Return the connection beneath Django's, for a statement inside the ORM's transaction."""
+    wrapper = connections["default"]
+    wrapper.ensure_connection()
+    raw: Connection | None = wrapper.connection
+    if raw is None:
+        raise psycopg.InterfaceError("There is no connection.")
+    return raw
+
+
 def _of_url(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     return {

@@ -125,12 +125,16 @@ class _Pass:
             self.go_on(step, record)
 
     def go_on(self, step: PlanStep, record: StepRecord) -> None:
-        """Take up an open record: wait for its moment, end the delay, or try again."""
+        """Take up an open record: end the wait or delay, wait for its moment, or try again."""
         due_at = record.due_at
-        if due_at is not None and due_at > self.work.now:
+        if record.status == "WAITING" and step.key in self.state.answers:
+            self.add(step, self.work.end_wait(step, record, self.state.answers[step.key]))
+        elif due_at is not None and due_at > self.work.now:
             self.wait(due_at)
         elif record.status == "WAITING" and due_at is not None:
-            self.add(step, self.work.wake(record))
+            wait = step.wait
+            over = self.work.give_up(step, wait, record) if wait else self.work.wake(record)
+            self.add(step, over)
         elif is_retried(record):
             self.start(step, attempt=record.attempt + 1, again=record.again)
         elif record.status in ("PENDING", "RUNNING"):

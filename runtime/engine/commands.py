@@ -49,6 +49,8 @@ class ApplyWrite:
     """Make a write of our own inside the recording commit.
 
     ``idempotency_key`` is the same for every attempt, as of an effect: what is written carries it.
+    A step that ``waits`` is not done by its write: it waits for an answer, until ``due_at`` or for
+    ever.
     """
 
     step_id: str
@@ -58,6 +60,8 @@ class ApplyWrite:
     apply: Apply
     item: str | None = None
     idempotency_key: UUID | None = None
+    waits: bool = False
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,14 @@ class WaitUntil:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitFor:
+    """Leave the step until it is answered: by an event, a reply, a person, another run."""
+
+    step_id: str
+    item: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """End the execution. ``error`` is ``{"code", "message", "step_id"}`` unless it succeeded."""
 
@@ -78,4 +90,4 @@ class Finish:
     error: Mapping[str, Any] | None = None
 
 
-Command = RunPure | Skip | CallEffect | ApplyWrite | WaitUntil | Finish
+Command = RunPure | Skip | CallEffect | ApplyWrite | WaitUntil | WaitFor | Finish

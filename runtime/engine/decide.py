@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from runtime.engine.commands import Command, Finish, RunPure, Skip, WaitUntil
+from runtime.engine.commands import Command, Finish, RunPure, Skip, WaitFor, WaitUntil
 from runtime.engine.joins import standing
 from runtime.engine.plan import Plan, PlanStep
 from runtime.engine.state import RunState, StepRecord
@@ -22,8 +22,8 @@ def decide(plan: Plan, state: RunState, now: datetime) -> list[Command]:
     - A final failure without an ``error`` edge, an ``end`` step or a cancel starts nothing more;
       the run ends once nothing is in flight.
     - While a step is UNCERTAIN only a cancel ends the run.
-    - An empty answer means that something outside has to come first: an effect under way, or a
-      person.
+    - An empty answer, or one of waits only, means that something outside has to come first: an
+      effect under way, an answer, or a person.
 
     ``advance`` is the same rules in one pass; this form is the one to read and to test against.
     """
@@ -100,25 +100,34 @@ def _of_step(plan: Plan, step: PlanStep, state: RunState, work: Work) -> Iterato
     record = state.latest.get(step.key)
     if step.key in state.in_flight:
         return
-    if record is None:
+    if record is not None and record.status == "WAITING":
+        yield _waiting(step, record, state, work)
+    elif record is None:
         ready = _standing(plan, step, state)
         if ready == "dead":
             yield Skip(step_id=step.id)
         elif ready == "ready":
             yield _start(step, work, attempt=1, again=0)
-    elif record.due_at is not None and (record.status == "WAITING" or is_retried(record)):
+    elif record.due_at is not None and is_retried(record):
         if record.due_at > work.now:
             yield WaitUntil(step_id=step.id, due_at=record.due_at)
-        elif record.status == "WAITING":
-            yield RunPure(step_id=step.id, attempt=record.attempt)
         else:
             yield _start(step, work, attempt=record.attempt + 1, again=record.again)
     elif record.status in ("PENDING", "RUNNING"):
         yield _start(step, work, attempt=record.attempt, again=record.again)
 
 
+def _waiting(step: PlanStep, record: StepRecord, state: RunState, work: Work) -> Command:
+    if step.key in state.answers or (record.due_at is not None and record.due_at <= work.now):
+        return RunPure(step_id=step.id, attempt=record.attempt)
+    if record.due_at is None:
+        return WaitFor(step_id=step.id)
+    return WaitUntil(step_id=step.id, due_at=record.due_at)
+
+
 def _start(step: PlanStep, work: Work, *, attempt: int, again: int) -> Command:
-    if step.call is not None and not step.call.action.pure:
+    touches = step.call is not None and not step.call.action.pure
+    if touches or (step.wait is not None and step.wait.act):
         begun = work.begin(step, attempt=attempt, again=again)
         if not isinstance(begun, StepRecord):
             return begun

@@ -70,6 +70,8 @@ def record_answer(
         ended_at=ended_at,
         effect_key=call.idempotency_key,
     )
+    if error is None and isinstance(call, ApplyWrite) and call.waits:
+        return replace(answered, status="WAITING", branch="", ended_at=None, due_at=call.due_at)
     if error is None:
         return answered
     failure = error_json(error)

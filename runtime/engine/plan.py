@@ -19,6 +19,7 @@ from runtime.engine.control_steps import (
 from runtime.engine.fields import Scope, compile_fields
 from runtime.engine.joins import threshold_of
 from runtime.engine.state import StepKey
+from runtime.engine.waits import PlanWait, compile_wait
 from workflows.definition.graph import Edge, Graph
 
 _CONTROL: Final[Mapping[str, Callable[..., Steer]]] = {
@@ -27,7 +28,8 @@ _CONTROL: Final[Mapping[str, Callable[..., Steer]]] = {
     "delay": compile_delay_step,
     "end": compile_end_step,
 }
-_KINDS_TO_COME: Final = frozenset({"loop", "wait", "approval", "workflow", "code"})
+_KINDS_TO_COME: Final = frozenset({"loop", "code"})
+_MAY_FAIL_SOFTLY: Final = frozenset({"action", "workflow"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class PlanAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:
-    """One step; exactly one of ``call`` and ``steer`` is set.
+    """One step; exactly one of ``call``, ``wait`` and ``steer`` is set.
 
     ``index`` is its place in ``Plan.steps``. ``edges`` are ``(branch, index of the target)``,
     ``sources`` are ``(index of the source, branch)``, one for each edge. ``threshold`` is how many
@@ -65,16 +67,21 @@ class PlanStep:
     has_error_branch: bool
     call: PlanAction | None = None
     steer: Steer | None = None
+    wait: PlanWait | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All steps, each after all its predecessors, and what expressions see of the document."""
+    """All steps, each after all its predecessors, and what expressions see of the document.
+
+    ``has_waits`` says that a step may wait for an answer.
+    """
 
     steps: tuple[PlanStep, ...]
     by_id: Mapping[str, PlanStep]
     variables: Mapping[str, Any]
     timeout_s: float | None = None
+    has_waits: bool = False
 
 
 def compile_plan(document: Mapping[str, Any], catalog: CatalogView) -> Plan:
@@ -93,6 +100,7 @@ def compile_plan(document: Mapping[str, Any], catalog: CatalogView) -> Plan:
         by_id={step.id: step for step in steps},
         variables={v["key"]: v.get("value") for v in document.get("variables") or ()},
         timeout_s=settings.get("timeout_s"),
+        has_waits=any(step.wait is not None for step in steps),
     )
 
 
@@ -119,6 +127,8 @@ def _step(step_id: str, graph: Graph, index: Mapping[str, int], catalog: Catalog
     call = _call(step, catalog) if kind == "action" else None
     incoming = graph.incoming[step_id]
     edges = graph.outgoing[step_id]
+    has_timeout = any(edge.branch == "timeout" for edge in edges)
+    wait = compile_wait(step, kind, has_timeout_branch=has_timeout)
     return PlanStep(
         index=index[step_id],
         id=step_id,
@@ -131,13 +141,14 @@ def _step(step_id: str, graph: Graph, index: Mapping[str, int], catalog: Catalog
         threshold=threshold_of(graph.join(step_id), incoming=len(incoming)),
         has_error_branch=_has_error_branch(kind, edges),
         call=call,
-        steer=None if call else _steer(step, kind),
+        steer=None if call or wait else _steer(step, kind),
+        wait=wait,
     )
 
 
 def _has_error_branch(kind: str, edges: tuple[Edge, ...]) -> bool:
     # A switch may have a case that is called "error".
-    return kind == "action" and any(edge.branch == "error" for edge in edges)
+    return kind in _MAY_FAIL_SOFTLY and any(edge.branch == "error" for edge in edges)
 
 
 def _steer(step: Mapping[str, Any], kind: str) -> Steer:

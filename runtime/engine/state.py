@@ -76,13 +76,15 @@ class RunInfo:
 class RunState:
     """The latest attempt of each step, and the effects that are under way.
 
-    ``in_flight`` holds the steps whose effect was asked for and has not answered.
+    ``in_flight`` holds the steps whose effect was asked for and has not answered; ``answers`` what
+    came for steps that wait, see ``waits.answered``.
     """
 
     run: RunInfo
     latest: dict[StepKey, StepRecord] = field(default_factory=dict)
     in_flight: set[StepKey] = field(default_factory=set)
     cancel_requested: bool = False
+    answers: dict[StepKey, Any] = field(default_factory=dict)
 
     def fold(self, records: Iterable[StepRecord]) -> None:
         """Take in records in any order; a later attempt replaces an earlier one.

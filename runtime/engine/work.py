@@ -17,6 +17,7 @@ from runtime.engine.outcomes import error_json
 from runtime.engine.plan import Plan, PlanAction, PlanStep
 from runtime.engine.pure_context import PureContext
 from runtime.engine.state import RunInfo, RunState, StepRecord
+from runtime.engine.waits import PlanWait, answered, timed_out
 
 Begun = StepRecord | CallEffect | ApplyWrite
 _TRACEBACK_CHARS = 4_000
@@ -61,6 +62,8 @@ class Work:
         try:
             if step.steer is not None:
                 return self._steer(step, started_at)
+            if step.wait is not None:
+                return self._ask(step, step.wait, attempt, again, started_at)
             call = cast(PlanAction, step.call)
             inputs = call.inputs(self.scope)
             if call.is_effect:
@@ -88,6 +91,14 @@ class Work:
             record, status="SUCCESS", branch="default", due_at=None, ended_at=self.clock()
         )
 
+    def give_up(self, step: PlanStep, wait: PlanWait, record: StepRecord) -> StepRecord:
+        """Return the record of a step that was not answered in time, in the same attempt."""
+        return _softly(step, timed_out(step.id, record, wait, now=self.clock()))
+
+    def end_wait(self, step: PlanStep, record: StepRecord, given: Any) -> StepRecord:
+        """Return the record of a step that was answered, in the same attempt."""
+        return _softly(step, answered(step.id, record, given, now=self.clock()))
+
     def _steer(self, step: PlanStep, started_at: datetime) -> StepRecord:
         branch, inputs, output, due_at = step.steer(self.scope)  # type: ignore[misc]
         waits = due_at is not None and due_at > self.now
@@ -101,6 +112,32 @@ class Work:
             started_at=started_at,
             ended_at=None if waits else self.clock(),
             due_at=due_at if waits else None,
+        )
+
+    def _ask(
+        self, step: PlanStep, wait: PlanWait, attempt: int, again: int, started_at: datetime
+    ) -> StepRecord | ApplyWrite:
+        inputs, due_at = wait.inputs(self.scope), wait.due_at(self.scope)
+        if wait.act:
+            return ApplyWrite(
+                step_id=step.id,
+                attempt=attempt,
+                action_key="",
+                inputs=inputs,
+                apply=Apply(act=wait.act, arguments=inputs),
+                idempotency_key=idempotency_key(self.run.execution_id, step.id, None, again),
+                waits=wait.waits,
+                due_at=due_at,
+            )
+        return StepRecord(
+            step_id=step.id,
+            kind=step.kind,
+            status="WAITING",
+            attempt=attempt,
+            again=again,
+            input=inputs,
+            started_at=started_at,
+            due_at=due_at,
         )
 
     def _effect(
@@ -167,6 +204,13 @@ class Work:
             started_at=started_at,
             ended_at=self.clock(),
         )
+
+
+def _softly(step: PlanStep, record: StepRecord) -> StepRecord:
+    """Let a failure go out on the branch for it, where there is one."""
+    if record.status == "FAILED" and step.has_error_branch:
+        return replace(record, branch="error")
+    return record
 
 
 # Writing an id as text costs a microsecond, and a batch has many runs of few workflows.
