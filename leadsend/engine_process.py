@@ -39,7 +39,7 @@ from runtime.draining import Engine, Options  # noqa: E402
 from runtime.listening import Listener  # noqa: E402
 from runtime.recording import Recorded  # noqa: E402
 from triggers import group_commit, pumping  # noqa: E402
-from triggers.dispatch import dispatch_batch  # noqa: E402
+from triggers.dispatch import take  # noqa: E402
 from workflows.definition.expressions.text import compile_text  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def make_engine(worker_id: UUID) -> Engine:
     """Return an engine as this installation is set up."""
     options = Options(
         lease_s=float(settings.LEADSEND_LEASE_S),
-        before_pass=[dispatch_batch],
+        take=take,
         after_commit=[tell_pages],
     )
     return Engine(options, worker_id=worker_id)

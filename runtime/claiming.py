@@ -12,6 +12,7 @@ import orjson
 
 from leadsend.lib.postgres import Connection
 from runtime.engine.state import StepRecord
+from runtime.starts import Start
 
 MOST_AT_ONCE: Final = 100
 LAST_CHANCE: Final = 2  # crashes, after which the next one is the last
@@ -30,7 +31,10 @@ class Crashes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """One execution as it was claimed. ``pending`` is not empty only after a crash."""
+    """One execution as it was claimed. ``pending`` is not empty only after a crash.
+
+    ``start`` is set for one that begins in memory (``batches``) and has no row yet.
+    """
 
     id: UUID
     project_id: UUID
@@ -53,6 +57,8 @@ class Claimed:
     now: datetime
     parent_execution: UUID | None = None
     depth: int = 0
+    worker_id: UUID | None = None
+    start: Start | None = None
 
     @property
     def is_fresh(self) -> bool:

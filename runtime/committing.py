@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.postgres import Connection
-from runtime import recording, transactional, waits
+from runtime import batches, recording, transactional, waits
 from runtime.engine.commands import ApplyWrite
 from runtime.engine.transitions import EXECUTION_FINAL
 from runtime.recording import Flags, Recorded
 from runtime.runs import Run
 from runtime.signals import execution_finished, execution_started
+
+# Nobody can ask anything of an execution that has no row yet.
+_NOTHING: Final = Flags(cancel=False, pause=False)
 
 
 def commit(
@@ -33,15 +37,23 @@ def commit(
         if not run.is_waiting:
             run.advance()
     with _restoring(runs), connection.transaction():
-        asked = recording.lock(connection, runs)
-        mine = [run for run in runs if run.id in asked]
+        unborn = _take_traces(connection, runs)
+        asked = recording.lock(connection, [run for run in runs if run.batch not in unborn])
+        mine = [run for run in runs if run.id in asked or run.batch in unborn]
         waits.take_answers(connection, mine)
         for run in mine:
-            _heed(run, asked[run.id], is_stopping=is_stopping)
+            _heed(run, asked.get(run.id, _NOTHING), is_stopping=is_stopping)
+            if run.id in asked:
+                run.batch = None  # Its row is there: an earlier try was committed after all.
         _make_writes(connection, mine, is_stopping=is_stopping)
         said = recording.record(connection, mine, lease_s=lease_s)
         _send_signals(connection, said)
     return said
+
+
+def _take_traces(connection: Connection, runs: list[Run]) -> set[UUID | None]:
+    ids = {run.batch for run in runs if run.batch is not None}
+    return {*batches.lock(connection, ids)} if ids else set()
 
 
 def _heed(run: Run, flags: Flags, *, is_stopping: bool) -> None:

@@ -21,8 +21,10 @@ from leadsend.lib.ids import uuid7
 from leadsend.lib.postgres import AWAY, Connection, connect, is_pooled
 from registry.catalog import catalog as installed_catalog
 from registry.sdk.catalog_view import CatalogView
-from runtime import called_runs, claiming, recording
+from runtime import batches, called_runs, claiming, recording
+from runtime.batches import Taken
 from runtime.beginning import begin
+from runtime.claiming import Claimed
 from runtime.committing import commit
 from runtime.effects import EffectLoop
 from runtime.failure_handlers import FAILURES
@@ -31,10 +33,12 @@ from runtime.plans import Plans
 from runtime.quarantine import Quarantine
 from runtime.recording import Recorded
 from runtime.runs import Answer, Run
+from runtime.starts import Terms
 
 log = logging.getLogger(__name__)
 
 Act = Callable[[Connection], int]
+Take = Callable[[Connection, Terms], Taken]
 Tell = Callable[[Sequence[Recorded]], None]
 # As many as effects that can be under way: what only waits for its turn would be blamed for, and
 # made uncertain by, a crash that it had no part in.
@@ -50,11 +54,13 @@ _LONGEST_PAUSE_S: Final = 5.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How an engine works. ``before_pass`` are acts of the apps above (dispatch); they return how
-    many things they moved and commit by themselves. ``after_commit`` is told what was recorded.
+    many things they moved and commit by themselves. ``take`` begins new executions in memory.
+    ``after_commit`` is told what was recorded.
     """
 
     lease_s: float = 30.0
     before_pass: Sequence[Act] = ()
+    take: Take | None = None
     after_commit: Sequence[Tell] = ()
     batch: int = claiming.MOST_AT_ONCE
     most_held: int = MOST_HELD
@@ -133,10 +139,11 @@ class Engine:
         if not self._stopping.is_set():
             moved = sum(_done(act, connection) for act in self.options.before_pass)
         claimed = self._claim(connection, is_due=bool(moved))
+        taken = self._take_new(connection)
         answered = self._take_answers()
         self._look_after_limits()
         recorded = self._record_all(connection)
-        return bool(moved or claimed or answered or recorded)
+        return bool(moved or taken.moved or claimed or answered or recorded)
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until rung, until an effect answers, until something is due, or for so long."""
@@ -151,13 +158,43 @@ class Engine:
         self.leases.stop()
         self._disconnect()
 
-    def _claim(self, connection: Connection, *, is_due: bool) -> int:
-        if self._due_at <= clock.monotonic():
-            self._due_at, is_due = float("inf"), True
+    def _room(self, connection: Connection) -> int:
+        """Return how many more executions this process may take on now."""
         room = min(self.options.batch, self.options.most_held - len(self.held))
         if self._stopping.is_set() or room <= 0:
             return 0
-        if not self._quarantine.may_claim(connection, self.held):
+        return room if self._quarantine.may_claim(connection, self.held) else 0
+
+    def _take_new(self, connection: Connection) -> Taken:
+        """Let new executions begin in memory, as many as there is room for."""
+        if self.options.take is None or self._stopping.is_set() or self._is_alone():
+            return Taken()
+        since = clock.monotonic()
+        terms = Terms(
+            worker_id=self.worker_id, lease_s=self.options.lease_s, room=self._room(connection)
+        )
+        try:
+            taken = self.options.take(connection, terms)
+        except AWAY:
+            raise
+        except Exception:
+            log.exception("new executions not taken")
+            return Taken()
+        if taken.has_pending:
+            self.claim_soon()
+        if taken.batch is not None:
+            self._hold(connection, taken.batch.claimed, since=since, batch=taken.batch.id)
+        return taken
+
+    def _is_alone(self) -> bool:
+        """Say whether one that crashed before was claimed: its pass is for nobody else."""
+        return any(run.claimed.crash_count for run in self._to_record.values())
+
+    def _claim(self, connection: Connection, *, is_due: bool) -> int:
+        if self._due_at <= clock.monotonic():
+            self._due_at, is_due = float("inf"), True
+        room = self._room(connection)
+        if not room:
             return 0
         if not is_due and clock.monotonic() < self._claim_at:
             return 0
@@ -176,6 +213,17 @@ class Engine:
             return 0
         self._quarantine.note(claimed)
         self._claim_at = 0.0
+        self._hold(connection, claimed, since=since)
+        return len(claimed)
+
+    def _hold(
+        self,
+        connection: Connection,
+        claimed: Sequence[Claimed],
+        *,
+        since: float,
+        batch: UUID | None = None,
+    ) -> None:
         self.clock.set(claimed[-1].now)
         runs, broken = begin(
             connection,
@@ -184,12 +232,24 @@ class Engine:
             catalog=self.options.catalog,
             clock=self.clock.now,
         )
-        if broken:
-            recording.hand_back(connection, broken, is_crash=True)
-        self.leases.hold(runs, since=since)
         for run in runs:
+            run.batch = batch
             self.held[run.id] = self._to_record[run.id] = run
-        return len(claimed)
+        self.leases.hold(runs, since=since)
+        if broken:
+            self._write_out(connection, runs, also=batch)
+            recording.hand_back(connection, broken, is_crash=True)
+
+    def _write_out(
+        self, connection: Connection, runs: Sequence[Run], *, also: UUID | None = None
+    ) -> None:
+        """Give rows to runs that began in memory, so that each can be dealt with by itself."""
+        ids = {run.batch for run in runs if run.batch} | ({also} if also else set())
+        if ids:
+            lease_s = self.options.lease_s
+            batches.write_out(connection, ids, worker_id=self.worker_id, lease_s=lease_s)
+        for run in runs:
+            run.batch = None
 
     def _answered(self, answer: Answer) -> None:
         self._answers.put(answer)
@@ -249,6 +309,7 @@ class Engine:
 
     def _record_one_by_one(self, connection: Connection, runs: list[Run]) -> None:
         """Find out which one a batch failed by: that one is handed back as if it had crashed."""
+        self._write_out(connection, runs)
         for run in runs:
             run.is_tried_again = True
             try:
@@ -316,8 +377,11 @@ class Engine:
         runs = list(self.held.values())
         if not runs:
             return
+        unborn = {run.batch for run in runs if run.batch is not None}
         try:
-            recording.hand_back(self._connected(), [run.claimed for run in runs], is_crash=False)
+            connection = self._connected()
+            batches.give_back(connection, unborn)
+            recording.hand_back(connection, [run.claimed for run in runs], is_crash=False)
         except AWAY as error:
             log.warning("leases run out by themselves", extra={"error": str(error)[:200]})
         for run in runs:
@@ -329,6 +393,8 @@ class Engine:
             if not is_pooled():
                 self._connection.execute(_UNLOCK_AFTER.format(int(self.options.lease_s * 1000)))
             recording.disown(self._connection, worker_id=self.worker_id, held=self.held)
+            unborn = {run.batch for run in self.held.values() if run.batch is not None}
+            batches.disown(self._connection, worker_id=self.worker_id, held=unborn)
         return self._connection
 
     def _disconnect(self) -> None:

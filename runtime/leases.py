@@ -13,6 +13,7 @@ from uuid import UUID
 
 from leadsend.lib import clock
 from leadsend.lib.postgres import AWAY, Connection
+from runtime import batches
 from runtime.runs import Run
 
 log = logging.getLogger(__name__)
@@ -125,6 +126,8 @@ class Leases:
         connection.execute(_SEEN, [self.worker_id])
         if not held:
             return
+        unborn = {run.batch for run in held.values() if run.batch is not None}
+        kept = batches.extend(connection, unborn, lease_s=self.lease_s)
         values = {
             "ids": list(held),
             "fences": [run.claimed.fence for run in held.values()],
@@ -132,6 +135,9 @@ class Leases:
         }
         found = connection.execute(_EXTEND, values).fetchall()
         with self._lock:
+            for run in held.values():
+                if run.batch in kept:
+                    run.leased_at = max(since, run.leased_at)
             for run_id, is_asked in found:
                 held[run_id].leased_at = max(since, held[run_id].leased_at)
                 if is_asked:

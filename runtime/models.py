@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q, Value
@@ -280,6 +281,33 @@ class StepExecution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step_id} #{self.attempt}"
+
+
+class ExecutionBatch(models.Model):
+    """Executions that began in a process's memory and have no rows yet (``runtime/batches.py``).
+
+    The arrays go together; ``target_numbers`` are places in ``targets``, a list of ``[project,
+    workflow, version, subscription, trigger key, trigger type, time limit in seconds]``.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    worker_id = models.UUIDField()
+    lease_until = models.DateTimeField()
+    claimed_at = models.DateTimeField()
+    targets = models.JSONField()
+    execution_ids = ArrayField(models.UUIDField())
+    event_ids = ArrayField(models.UUIDField())
+    target_numbers = ArrayField(models.IntegerField())
+    business_keys = ArrayField(models.TextField())
+    replays = ArrayField(models.IntegerField())
+    received_at = ArrayField(models.DateTimeField())
+
+    class Meta:
+        db_table = "execution_batch"
+        verbose_name_plural = "execution batches"
+
+    def __str__(self) -> str:
+        return str(self.id)
 
 
 class ExecutionTimer(models.Model):

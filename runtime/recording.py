@@ -12,8 +12,9 @@ from leadsend.lib.ids import uuid7
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
 from leadsend.lib.redaction import redact
-from runtime import failure_handlers, waits
+from runtime import births, failure_handlers, waits
 from runtime.claiming import Claimed
+from runtime.copying import NULL, copy_in, json, line, moment, number, text, uuid
 from runtime.engine.state import StepRecord
 from runtime.runs import Run
 from runtime.storable import to_json
@@ -46,6 +47,8 @@ def lock(connection: Connection, runs: Iterable[Run]) -> dict[UUID, Flags]:
     order of ids, so that two recordings cannot wait for each other.
     """
     fences = {run.id: run.claimed.fence for run in runs}
+    if not fences:
+        return {}
     rows = connection.execute(_LOCK, [list(fences)]).fetchall()
     return {row[0]: Flags(cancel=row[2], pause=row[3]) for row in rows if fences[row[0]] == row[1]}
 
@@ -58,7 +61,10 @@ def record(
     ``releasing`` gives back what is not finished and waits for nothing, for the next process.
     """
     said = [(run, _status(run, releasing=releasing)) for run in runs]
-    connection.execute(_UPDATE, _columns(said, lease_s))
+    known = [(run, status) for run, status in said if run.batch is None]
+    if known:
+        connection.execute(_UPDATE, _columns(known, lease_s))
+    births.write(connection, said, lease_s=lease_s)
     _write_steps(connection, runs)
     _write_mails(connection, [run for run in runs if run.mails])
     answered = waits.write(connection, runs)
@@ -150,18 +156,18 @@ def _hidden(run: Run, value: Any) -> Any:
 
 
 def _write_steps(connection: Connection, runs: Sequence[Run]) -> None:
-    new: list[tuple[Any, ...]] = []
+    new: list[str] = []
     changed: list[tuple[Any, ...]] = []
     for run in runs:
         # A record that came later in the same commit replaces an earlier one of the same attempt.
         latest = {run.row_id(record): record for record in run.unsaved}
         for row_id, step in latest.items():
-            again = run.is_tried_again or row_id in run.open_rows
-            (changed if again else new).append(_step_row(run, row_id, step))
+            if run.is_tried_again or row_id in run.open_rows:
+                changed.append(_step_row(run, row_id, step))
+            else:
+                new.append(_step_line(run, row_id, step))
     if new:
-        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            for row in new:
-                copy.write_row(row)
+        copy_in(connection, _COPY, new)
     if changed:
         with connection.cursor() as cursor:
             cursor.executemany(_UPSERT, changed)
@@ -188,6 +194,31 @@ def _step_row(run: Run, row_id: UUID, step: StepRecord) -> tuple[Any, ...]:
         step.started_at,
         step.ended_at,
         _milliseconds(step.started_at, step.ended_at),
+    )
+
+
+def _step_line(run: Run, row_id: UUID, step: StepRecord) -> str:
+    hides = bool(run.secrets)
+    return line(
+        uuid(row_id),
+        uuid(run.claimed.project_id),
+        uuid(run.id),
+        text(step.step_id),
+        text(step.kind),
+        text(step.action_key),
+        NULL if step.item is None else text(step.item),
+        str(step.attempt),
+        str(step.again),
+        step.status,
+        text(step.branch),
+        json(to_json(_hidden(run, step.input) if hides else step.input)),
+        json(to_json(_hidden(run, step.output) if hides else step.output)),
+        json(to_json(_hidden(run, step.error) if hides else step.error)),
+        uuid(step.effect_key),
+        moment(step.due_at),
+        moment(step.started_at),
+        moment(step.ended_at),
+        number(_milliseconds(step.started_at, step.ended_at)),
     )
 
 

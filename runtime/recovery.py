@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
@@ -25,10 +25,12 @@ from leadsend.access import audit
 from leadsend.access.models import Project
 from leadsend.lib.postgres import django_connection
 from runtime import called_runs, live, queueing
+from runtime.batches import hand_on
 from runtime.ending import database_now, end_execution
 from runtime.models import (
     FINAL_EXECUTION,
     Execution,
+    ExecutionBatch,
     ExecutionQuerySet,
     ExecutionStatus,
     ExecutionTimer,
@@ -82,13 +84,14 @@ def reap(*, limit: int = BATCH) -> Reaped:
     in one transaction; uses Django's connection and blocks for a few queries. One that cannot be
     settled is logged and left as it is: the others are settled one by one.
     """
+    unborn = _hand_on_batches(Q(lease_until__lt=Now()))
     try:
-        return _reap(_expired(), limit)
+        return unborn + _reap(_expired(), limit)
     except DatabaseError:
         raise
     except Exception:
         log.exception("executions not reaped together")
-        return _reap_one_by_one(limit)
+        return unborn + _reap_one_by_one(limit)
 
 
 def _expired() -> tuple[Q, Q]:
@@ -133,7 +136,8 @@ def release_worker(worker_id: UUID) -> Reaped:
     with transaction.atomic():
         Worker.objects.filter(pk=worker_id, stopped_at=None).update(stopped_at=Now())
         held = Execution.objects.filter(status="RUNNING", worker_id=worker_id)
-        return _settle(_locked(held, None))
+        released = _settle(_locked(held, None))
+    return released + _hand_on_batches(Q(worker_id=worker_id))
 
 
 def dead_letters() -> ExecutionQuerySet:
@@ -143,6 +147,24 @@ def dead_letters() -> ExecutionQuerySet:
     """
     letters: ExecutionQuerySet = Execution.objects.filter(status="FAILED", error__code="poison")
     return letters.order_by("-id")
+
+
+@transaction.atomic
+def _hand_on_batches(which: Q) -> Reaped:
+    """Give rows to executions that began in the memory of dead processes."""
+    lost: list[Execution] = []
+    batches = ExecutionBatch.objects.filter(which).select_for_update(skip_locked=True)
+    for batch in batches.order_by("id"):
+        with connection.cursor() as cursor:
+            ids = hand_on(cursor, batch.pk)
+        for execution in Execution.objects.filter(pk__in=ids).select_related("workflow__project"):
+            execution.worker_id = batch.worker_id
+            lost.append(execution)
+    if lost:
+        _record_lost(lost)
+        live.publish([live.change_of(execution) for execution in lost])
+        queueing.ring()
+    return Reaped(handed_on=len(lost))
 
 
 def _locked(query: QuerySet[Any], limit: int | None) -> list[Execution]:

@@ -73,6 +73,7 @@ class Run:
     ``unsaved`` are the records since the last commit. ``asked`` are effects whose intent is not
     committed yet or which could not begin, ``under_way`` those that were handed to the effect loop.
     ``open_rows`` are the step rows in the database that are not final and may be written again.
+    ``batch`` is the trace that stands for the execution while it has no row (``batches``).
     """
 
     claimed: Claimed
@@ -89,6 +90,7 @@ class Run:
     due_at: datetime | None = None
     finish: Finish | None = None
     business_key: str = ""
+    batch: UUID | None = None
     leased_at: float = 0.0
     is_tried_again: bool = False
     is_pausing: bool = False
@@ -228,7 +230,7 @@ class Run:
         self.unsaved, self.mails = [], []
         self.state.answers.clear()
         self.left_called = False
-        self.is_tried_again, self.was_recorded = False, True
+        self.is_tried_again, self.was_recorded, self.batch = False, True, None
 
     @contextmanager
     def hiding_secrets(self) -> Iterator[None]:

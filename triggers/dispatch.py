@@ -13,7 +13,9 @@ import psycopg
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
-from triggers import answering, failures, filters
+from runtime.batches import Taken, leave_trace
+from runtime.starts import Terms
+from triggers import answering, beginning, failures
 from triggers.dispatch_statements import (
     CANDIDATES,
     EVENTS,
@@ -28,7 +30,6 @@ from triggers.dispatch_statements import (
 from triggers.matching import Arrival, Outcome, Start, Target, Targets, decide, told
 
 MOST_AT_ONCE = 200
-DEFAULT_TIMEOUT_S = 3600
 # Faults of one row, as against a database that is away.
 _FAULTS = (
     psycopg.DataError,
@@ -59,17 +60,40 @@ def dispatch_batch(connection: Connection, limit: int = MOST_AT_ONCE) -> int:
         return _dispatch_singly(connection, limit)
 
 
+def take(connection: Connection, terms: Terms) -> Taken:
+    """Move inbox rows on as ``dispatch_batch`` does; what may begin at once is handed back.
+
+    Of those executions a trace is committed, and no row yet (``runtime.batches``).
+    """
+    limit = terms.room or MOST_AT_ONCE
+    try:
+        return _dispatch_on(connection, TAKE, limit, terms=terms)
+    except _FAULTS as error:
+        log.warning("batch not dispatched, rows go one by one", extra={"error": str(error)})
+        moved = _dispatch_singly(connection, limit)
+        return Taken(moved=moved, has_pending=bool(moved))
+
+
 def _dispatch(connection: Connection, take: LiteralString, what: int | UUID) -> int:
+    return _dispatch_on(connection, take, what, terms=None).moved
+
+
+def _dispatch_on(
+    connection: Connection, take: LiteralString, what: int | UUID, *, terms: Terms | None
+) -> Taken:
     with connection.transaction():
         taken, arrivals = _take(connection, take, what)
-        if arrivals:
-            outcome = decide(arrivals, _targets(connection, arrivals))
-            _start(connection, outcome.starts)
-            if arrivals[0].may_answer:
-                answering.answer_waits(connection, arrivals, outcome)
-            _tell(connection, arrivals, outcome)
-            _tell_handlers(connection, outcome.failures)
-    return taken
+        if not arrivals:
+            return Taken(moved=taken)
+        outcome = decide(arrivals, _targets(connection, arrivals))
+        now, later = beginning.split(outcome.starts, terms)
+        _start(connection, later)
+        batch = leave_trace(connection, beginning.starts(now), terms) if now and terms else None
+        if arrivals[0].may_answer:
+            answering.answer_waits(connection, arrivals, outcome)
+        _tell(connection, arrivals, outcome)
+        _tell_handlers(connection, outcome.failures)
+    return Taken(moved=taken, has_pending=bool(later), batch=batch)
 
 
 def _dispatch_singly(connection: Connection, limit: int) -> int:
@@ -111,7 +135,8 @@ def _take(
             row = found[arrival.event_id]
             arrival.project_id, arrival.source = row[1], row[2]
             arrival.data_text, arrival.request_text = row[3], row[4]
-            arrival.trigger_key, arrival.may_answer = row[5], row[6]
+            arrival.trigger_key, arrival.trigger_type = row[5], row[6]
+            arrival.may_answer = row[7]
     # An event whose month was dropped has nothing to start any more.
     return len(rows), [arrival for arrival in arrivals if arrival.project_id is not None]
 
@@ -140,16 +165,15 @@ def _start(connection: Connection, starts: Sequence[Start]) -> None:
 
 def _row(start: Start) -> tuple[Any, ...]:
     target, arrival = start.target, start.arrival
-    key = target.business_key or ""
     return (
         start.execution_id,
         arrival.event_id,
         target.workflow_id,
         target.version_id,
         target.subscription_id,
-        filters.business_key(key, arrival.scope()) if key else "",
+        start.business_key,
         arrival.replay,
-        target.timeout_s or DEFAULT_TIMEOUT_S,
+        start.timeout_s,
         arrival.received_at,
     )
 

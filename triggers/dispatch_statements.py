@@ -16,7 +16,7 @@ NEXT = "SELECT id, event_id FROM trigger_inbox ORDER BY id LIMIT %s"
 # Data stays text: most events need no look into it. The last column is worked out once a batch: does
 # any run wait for an event at all?
 EVENTS = """
-SELECT id, project_id, source, data::text, request::text, trigger_key,
+SELECT id, project_id, source, data::text, request::text, trigger_key, trigger_type,
        (SELECT EXISTS (SELECT FROM execution_wait WHERE kind = 'event' AND answered_at IS NULL))
   FROM trigger_event WHERE id = ANY(%s)
 """
@@ -26,21 +26,25 @@ CANDIDATES = """
 SELECT s.id, s.project_id, s.source, s.workflow_id, s.filter_conditions::text, s.cfg::text, s.is_active,
        s.paused_at IS NOT NULL,
        CASE WHEN w.is_active AND w.deleted_at IS NULL THEN w.live_version_id END,
-       least((v.document::jsonb #>> '{settings,timeout_s}')::numeric, 2147483647)::int,
-       v.document::jsonb #>> '{settings,business_key}'
+       least((d.settings ->> 'timeout_s')::numeric, 2147483647)::int,
+       d.settings ->> 'business_key', s.trigger_key,
+       NOT coalesce(d.settings ?| ARRAY['concurrency', 'debounce', 'priority'], false)
   FROM workflow_subscription s
   JOIN workflow_definition w ON w.id = s.workflow_id
   LEFT JOIN workflow_version v ON v.id = w.live_version_id
+  LEFT JOIN LATERAL (SELECT v.document::jsonb -> 'settings' AS settings OFFSET 0) AS d ON true
  WHERE s.source = ANY(%s)
  ORDER BY s.id
 """
 WORKFLOWS = """
 SELECT NULL::uuid, w.project_id, '', w.id, '{}', '{}', true, false,
        CASE WHEN w.is_active AND w.deleted_at IS NULL THEN w.live_version_id END,
-       least((v.document::jsonb #>> '{settings,timeout_s}')::numeric, 2147483647)::int,
-       v.document::jsonb #>> '{settings,business_key}'
+       least((d.settings ->> 'timeout_s')::numeric, 2147483647)::int,
+       d.settings ->> 'business_key', NULL::text,
+       NOT coalesce(d.settings ?| ARRAY['concurrency', 'debounce', 'priority'], false)
   FROM workflow_definition w
   LEFT JOIN workflow_version v ON v.id = w.live_version_id
+  LEFT JOIN LATERAL (SELECT v.document::jsonb -> 'settings' AS settings OFFSET 0) AS d ON true
  WHERE w.id = ANY(%s)
 """
 # A replay keeps its event's project and data; its own moment is when it was asked for.

@@ -16,11 +16,15 @@ from leadsend.lib.errors import LeadSendError
 from triggers import db_changes, filters
 
 NO_FILTER = "{}"
+DEFAULT_TIMEOUT_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A workflow that an event is offered to, by a subscription or by name (then without one)."""
+    """A workflow that an event is offered to, by a subscription or by name (then without one).
+
+    ``begins_at_once`` says that nothing in its settings holds its executions back.
+    """
 
     subscription_id: UUID | None
     project_id: UUID
@@ -33,6 +37,8 @@ class Target:
     version_id: UUID | None
     timeout_s: int | None
     business_key: str | None
+    trigger_key: str | None = None
+    begins_at_once: bool = False
 
 
 @dataclass(slots=True)
@@ -50,10 +56,11 @@ class Arrival:
     received_at: datetime
     project_id: UUID | None = None
     source: str = ""
-    trigger_key: str = ""
     may_answer: bool = False
     data_text: str | None = None
     request_text: str | None = None
+    trigger_key: str = ""
+    trigger_type: str = ""
     _scope: dict[str, Any] | None = field(default=None, repr=False)
 
     def scope(self) -> dict[str, Any]:
@@ -77,6 +84,17 @@ class Start:
         """Return the id that this start always has, however often it is tried."""
         starter = self.target.subscription_id or self.target.workflow_id
         return ids.execution_id(self.arrival.event_id, starter, self.arrival.replay)
+
+    @property
+    def business_key(self) -> str:
+        """Return what the execution is about, "" where nothing says so."""
+        template = self.target.business_key
+        return filters.business_key(template, self.arrival.scope()) if template else ""
+
+    @property
+    def timeout_s(self) -> int:
+        """Return how long the execution may be at work."""
+        return self.target.timeout_s or DEFAULT_TIMEOUT_S
 
 
 @dataclass(slots=True)

@@ -18,7 +18,9 @@ SELECT
   (SELECT extract(epoch FROM now() - min(run_after)) FROM workflow_execution
     WHERE status = 'PENDING' AND run_after <= now()),
   (SELECT count(*) FROM workflow_execution WHERE status = 'RUNNING'),
-  (SELECT count(*) FROM workflow_execution WHERE status = 'RUNNING' AND lease_until < now()),
+  (SELECT count(*) FROM workflow_execution WHERE status = 'RUNNING' AND lease_until < now())
+    + (SELECT coalesce(sum(cardinality(execution_ids)), 0) FROM execution_batch
+        WHERE lease_until < now()),
   (SELECT count(*) FROM execution_timer),
   (SELECT extract(epoch FROM now() - min(due_at)) FROM execution_timer WHERE due_at <= now()),
   (SELECT extract(epoch FROM now() - min(changed_at)) FROM table_change_outbox),

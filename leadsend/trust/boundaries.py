@@ -25,6 +25,8 @@ from leadsend.trust.verdict import Gate, result_of, zero
 
 # The order in which an execution passes them; told by the process that dies there.
 BOUNDARIES = (
+    "inside_take",
+    "after_take",
     "after_dispatch",
     "inside_claim",
     "after_claim",

@@ -182,6 +182,6 @@ def _unfinished(stack: Stack) -> int:
         "SELECT (SELECT count(*) FROM workflow_execution e JOIN workflow_definition w"
         " ON w.id = e.workflow_id WHERE w.name = 'Crash story'"
         " AND status NOT IN ('SUCCESS', 'FAILED', 'CANCELLED', 'TIMED_OUT'))"
-        " + (SELECT count(*) FROM trigger_inbox)"
+        " + (SELECT count(*) FROM trigger_inbox) + (SELECT count(*) FROM execution_batch)"
     )
     return int(rows[0][0])

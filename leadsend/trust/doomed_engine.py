@@ -21,13 +21,18 @@ from uuid import UUID
 from leadsend import engine_process
 from leadsend.lib.postgres import Connection
 from runtime import claiming, committing, draining, effects, recording, recovery
+from runtime.batches import Taken
 from runtime.draining import Engine, Options, run_until_idle
 from runtime.engine.transitions import EXECUTION_FINAL
-from triggers.dispatch import dispatch_batch
+from runtime.starts import Terms
+from triggers import dispatch
+from triggers.dispatch import dispatch_batch, take
 
 LEASE_S: Final = 30.0
 # In the order in which an execution passes them.
 BOUNDARIES: Final = (
+    "inside_take",
+    "after_take",
     "after_dispatch",
     "inside_claim",
     "after_claim",
@@ -61,9 +66,7 @@ def _work(order: dict[str, Any]) -> NoReturn:
             recovery.release_worker(UUID(order["free"]))
         if order["boundary"]:
             PLACES[order["boundary"]]()
-        engine = Engine(
-            Options(lease_s=LEASE_S, before_pass=[_dispatch]), worker_id=UUID(order["worker"])
-        )
+        engine = Engine(_options(order["boundary"]), worker_id=UUID(order["worker"]))
         engine.leases.start()
         run_until_idle(engine)
         engine.close()
@@ -71,6 +74,13 @@ def _work(order: dict[str, Any]) -> NoReturn:
         sys.excepthook(*sys.exc_info())
         os._exit(1)
     os._exit(0)
+
+
+def _options(boundary: str | None) -> Options:
+    """Let executions begin in memory, but where what dies is on the way through the queue."""
+    if boundary in ("after_dispatch", "inside_claim", "after_claim"):
+        return Options(lease_s=LEASE_S, before_pass=[_dispatch])
+    return Options(lease_s=LEASE_S, take=_take)
 
 
 def _die() -> NoReturn:
@@ -82,15 +92,35 @@ def _dispatch(connection: Connection) -> int:
     return dispatch_batch(connection)
 
 
+def _take(connection: Connection, terms: Terms) -> Taken:
+    return take(connection, terms)
+
+
+def _inside_take() -> None:
+    vars(dispatch)["leave_trace"] = lambda *given: _die()
+
+
+def _after_take() -> None:
+    real = take
+
+    def taking(connection: Connection, terms: Terms) -> Taken:
+        taken = real(connection, terms)
+        if taken.batch is not None:
+            _die()
+        return taken
+
+    globals()["take"] = taking
+
+
 def _after_dispatch() -> None:
     real = dispatch_batch
 
-    def dispatch(connection: Connection) -> int:
+    def dispatching(connection: Connection) -> int:
         if moved := real(connection):
             _die()
         return moved
 
-    globals()["dispatch_batch"] = dispatch
+    globals()["dispatch_batch"] = dispatching
 
 
 def _inside_claim() -> None:
@@ -179,6 +209,8 @@ def _is_end(status: str) -> bool:
 
 
 PLACES: Final[dict[str, Callable[[], None]]] = {
+    "inside_take": _inside_take,
+    "after_take": _after_take,
     "after_dispatch": _after_dispatch,
     "inside_claim": _inside_claim,
     "after_claim": _after_claim,

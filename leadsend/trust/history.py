@@ -48,7 +48,8 @@ def unfinished(stack: Stack, workflow_id: str) -> int:
     """Return how much is on its way: executions that wait for nobody, and the inbox."""
     return _number(
         stack,
-        f"""SELECT (SELECT count(*) FROM trigger_inbox) + (SELECT count(*) FROM workflow_execution e
+        f"""SELECT (SELECT count(*) FROM trigger_inbox)
+          + (SELECT coalesce(sum(cardinality(execution_ids)), 0) FROM execution_batch) + (SELECT count(*) FROM workflow_execution e
              WHERE workflow_id = %s AND status NOT IN {FINAL}
                AND NOT (status = 'WAITING' AND {_OPEN_QUESTION}))""",
         workflow_id,

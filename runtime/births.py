@@ -1,0 +1,84 @@
+"""The first and, mostly, only write of executions that began in memory: as they are by then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from leadsend.lib.postgres import Connection
+from leadsend.lib.redaction import redact
+from runtime.copying import NULL, copy_in, json, line, moment, number, text, uuid
+from runtime.engine.transitions import EXECUTION_FINAL
+from runtime.runs import Run
+from runtime.starts import Start
+from runtime.storable import to_json
+
+
+def write(connection: Connection, said: Sequence[tuple[Run, str]], *, lease_s: float) -> None:
+    """Insert the rows of those runs that have none, each under the status given with it."""
+    lines = [
+        _line(run, run.claimed.start, status, lease_s)
+        for run, status in said
+        if run.batch is not None and run.claimed.start is not None
+    ]
+    if lines:
+        copy_in(connection, _COPY, lines)
+
+
+def _line(run: Run, start: Start, status: str, lease_s: float) -> str:
+    claimed, target, now = run.claimed, start.target, run.clock()
+    is_running, is_final = status == "RUNNING", status in EXECUTION_FINAL
+    keeps_claim = is_running or is_final
+    received_at, claimed_at = moment(start.received_at), moment(claimed.claimed_at)
+    finish = run.finish
+    return line(
+        uuid(run.id),
+        uuid(target.project_id),
+        uuid(target.workflow_id),
+        uuid(target.version_id),
+        uuid(target.subscription_id),
+        uuid(start.event_id),
+        text(target.trigger_key),
+        text(target.trigger_type),
+        status,
+        moment(run.due_at) if status == "PENDING" and run.due_at else received_at,
+        number(claimed.fence),
+        moment(now + timedelta(seconds=lease_s)) if is_running else NULL,
+        uuid(claimed.worker_id) if is_running else NULL,
+        claimed_at if keeps_claim else NULL,
+        json(to_json(run.intents())) if is_running else NULL,
+        json(start.event or "{}"),
+        json(start.request),
+        text(run.business_key),
+        json(to_json(_hidden(run, finish.error))) if finish and finish.error else NULL,
+        json(to_json(_hidden(run, finish.output))) if finish else NULL,
+        json(to_json(run.metrics())) if finish else NULL,
+        number(start.replay),
+        number(target.timeout_s),
+        "0" if is_running else number(run.run_ms()),
+        moment(claimed.deadline_at) if keeps_claim else NULL,
+        received_at,
+        claimed_at,
+        moment(now) if is_final else NULL,
+        number(_milliseconds(claimed.started_at, now)) if is_final else NULL,
+    )
+
+
+def _hidden(run: Run, value: Any) -> Any:
+    if value is None or not run.secrets:
+        return value
+    with run.hiding_secrets():
+        return redact(value)
+
+
+def _milliseconds(start: datetime, end: datetime) -> int:
+    return max(0, int((end - start).total_seconds() * 1000))
+
+
+_COPY: Final = """
+COPY workflow_execution (id, project_id, workflow_id, version_id, subscription_id,
+  trigger_event_id, trigger_key, trigger_type, status, run_after, fence, lease_until, worker_id,
+  claimed_at, pending, context_data, request_data, business_key, error, output, metrics, replay,
+  timeout_s, run_ms, deadline_at, created_at, started_at, ended_at, execution_time) FROM STDIN
+"""
