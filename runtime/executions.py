@@ -12,8 +12,9 @@ it lives or not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Literal
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
 
@@ -23,10 +24,10 @@ from leadsend.lib.errors import Conflict, NotFound
 from runtime import live, queueing
 from runtime.deciding import Decision, decided_record, is_decided, write_record
 from runtime.ending import database_now, end_execution
+from runtime.keeping import Wish
 from runtime.models import Execution, ExecutionStatus, ExecutionTimer, StepExecution, StepStatus
-from runtime.retrying import begin_again, open_retry
+from runtime.retrying import Again, VersionChoice, begin_again, open_retry
 
-VersionChoice = Literal["original", "live"]
 _CANCELLED_BY_PERSON = {"code": "cancelled", "message": "The run was cancelled."}
 
 
@@ -108,14 +109,53 @@ def retry(
     *,
     user: User | None,
     from_step: str | None = None,
+    run_again: Collection[str] = (),
     version: VersionChoice = "original",
+    event: Mapping[str, Any] | None = None,
+    bulk_job: UUID | None = None,
 ) -> Execution:
-    """Start a new execution that takes over the results before a step; return the new one.
+    """Start a new execution that takes over what is done; return the new one.
 
-    Without ``from_step`` it starts at what failed. While a retry of this execution is unfinished,
-    that one is returned. Raises Conflict when the execution has not ended or nothing is live,
+    Without ``from_step`` it starts at what failed. Steps before that keep their results; effects
+    that are done and come after it are kept too, but for those in ``run_again`` (``"*"``: all).
+    ``event`` replaces the event's data. While the same retry is unfinished, that one is returned.
+    Raises Conflict when the execution has not ended, another retry is under way or nothing is live,
     InvalidInput when there is no such step.
     """
+    wish = Wish(
+        from_step=from_step,
+        run_again=frozenset(run_again),
+        anew=execution.status == ExecutionStatus.SUCCESS or event is not None,
+    )
+    again = Again(wish=wish, version=version, event=event, by=_name_of(user), bulk_job=bulk_job)
+    return _again(execution, again, user)
+
+
+def replay(
+    execution: Execution,
+    *,
+    user: User | None,
+    run_again: Collection[str] = (),
+    version: VersionChoice = "live",
+    event: Mapping[str, Any] | None = None,
+    bulk_job: UUID | None = None,
+) -> Execution:
+    """Start a new execution from the beginning, which keeps the effects that are done.
+
+    Arguments, result and errors are those of ``retry``.
+    """
+    again = Again(
+        kind="replay",
+        wish=Wish(run_again=frozenset(run_again), anew=True),
+        version=version,
+        event=event,
+        by=_name_of(user),
+        bulk_job=bulk_job,
+    )
+    return _again(execution, again, user)
+
+
+def _again(execution: Execution, again: Again, user: User | None) -> Execution:
     with transaction.atomic():
         locked = _lock(execution)
         if not locked.is_final:
@@ -123,14 +163,18 @@ def retry(
                 "The run has not ended yet: cancel it first, or wait for its end.",
                 code="not_finished",
             )
-        already = open_retry(locked)
+        already = open_retry(locked, again)
         if already is not None:
             return already
-        begun = begin_again(locked, from_step=from_step, is_live=version == "live")
-        detail = {"new": str(begun.pk), "from_step": from_step, "version": version}
-        _record("execution.retry", locked, user, detail)
+        begun = begin_again(locked, again)
+        detail = {"new": str(begun.pk), **again.lineage()}
+        _record(f"execution.{again.kind}", locked, user, detail)
         _announce(begun)
     return begun
+
+
+def _name_of(user: User | None) -> str:
+    return user.email if user else "system"
 
 
 def decide_uncertain(
@@ -155,7 +199,7 @@ def decide_uncertain(
             execution.run_after = now
             execution.save(update_fields=["status", "run_after"])
             ExecutionTimer.objects.filter(pk=execution.pk).delete()
-        detail: dict[str, str | int | None] = {
+        detail: dict[str, Any] = {
             "step_id": row.step_id,
             "attempt": row.attempt,
             "decision": decision,
@@ -233,9 +277,7 @@ def _refuse_decision(execution: Execution, row: StepExecution) -> None:
         raise Conflict("Other steps of this run are under way: try again in a moment.", code="busy")
 
 
-def _record(
-    act: str, execution: Execution, user: User | None, detail: Mapping[str, str | int | None]
-) -> None:
+def _record(act: str, execution: Execution, user: User | None, detail: Mapping[str, Any]) -> None:
     audit.record(act, actor=user, project=execution.workflow.project, obj=execution, detail=detail)
     _announce(execution)
 

@@ -123,6 +123,9 @@ class Execution(models.Model):
     parent_step = models.CharField(max_length=80, null=True, blank=True)
     parent_item = models.CharField(max_length=40, null=True, blank=True)
     depth = models.SmallIntegerField(db_default=0, help_text="Calls above this one.")
+    lineage = models.JSONField(
+        null=True, blank=True, help_text="How it came from the run that it is a new try of."
+    )
     replay = models.IntegerField(db_default=0)
     timeout_s = models.IntegerField(db_default=3600)
     run_ms = models.BigIntegerField(db_default=0, help_text="Time at work, waits not counted.")

@@ -17,7 +17,7 @@ from runtime.claiming import Claimed
 from runtime.engine.advance import advance, answer
 from runtime.engine.commands import ApplyWrite, CallEffect, Finish
 from runtime.engine.outcomes import close_open_steps, records_after_crash
-from runtime.engine.state import RunState, StepKey, StepRecord
+from runtime.engine.state import RunState, StepKey, StepRecord, is_in_reserve
 from runtime.engine.transitions import STEP_FINAL
 from runtime.engine.waits import ANSWERED_KINDS
 from runtime.plans import Compiled
@@ -124,7 +124,8 @@ class Run:
     def load(self, records: Iterable[StepRecord]) -> None:
         """Take in the rows of earlier claims, and what a crash left behind."""
         rows = list(records)
-        self.state.fold(rows)
+        self.state.fold(row for row in rows if not is_in_reserve(row))
+        self.state.reserve = {(r.step_id, r.item): r for r in rows if is_in_reserve(r)}
         self.open_rows = {self.row_id(row) for row in rows if row.status not in STEP_FINAL}
         left = [(p["step"], p.get("item"), p["attempt"]) for p in self.claimed.pending]
         known = [place for place in left if place[0] in self.compiled.plan.by_id]

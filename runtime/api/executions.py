@@ -92,9 +92,7 @@ class ExecutionViewSet(ProjectViewSet):
         """Start a new run that takes over the results before a step, and show the new one."""
         run = self._run()
         fields = self.read(taken.RetrySerializer)
-        begun = executions.retry(
-            run, user=self.user, from_step=fields.get("from_step"), version=fields["version"]
-        )
+        begun = executions.retry(run, user=self.user, **fields)
         return Response(shapes.execution(begun), status=status.HTTP_201_CREATED)
 
     @extend_schema(request=taken.DecisionSerializer, responses=taken.StepRunSerializer)
@@ -108,12 +106,23 @@ class ExecutionViewSet(ProjectViewSet):
         )
         return Response(shapes.step(row, run))
 
-    @extend_schema(request=taken.NothingSerializer, responses={202: taken.RunReplaySerializer})
+    @extend_schema(
+        request=taken.ReplaySerializer,
+        responses={201: taken.ExecutionSerializer, 202: taken.RunReplaySerializer},
+    )
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: str) -> Response:
-        """Run the event that started this run anew."""
+        """Run the event that started this run anew, as it came or edited.
+
+        Without input everything is done once more, on the live version, as if the event had come
+        again (202). With input it is a new run at once (201), which keeps the effects that are done
+        unless `run_again` names them.
+        """
         run = self._run()
-        self.read(taken.NothingSerializer)
+        fields = self.read(taken.ReplaySerializer)
+        if fields:
+            begun = executions.replay(run, user=self.user, **fields)
+            return Response(shapes.execution(begun), status=status.HTTP_201_CREATED)
         number = replay_hook(run, user=self.user)
         body = {"event_id": run.trigger_event_id, "replay": number}
         return Response(body, status=status.HTTP_202_ACCEPTED)

@@ -29,6 +29,21 @@ class MetricsSerializer(serializers.Serializer[Any]):
     run_ms = serializers.IntegerField()
 
 
+class LineageSerializer(serializers.Serializer[Any]):
+    """How a run came from the one in ``retry_of``."""
+
+    kind = serializers.ChoiceField(choices=["retry", "replay"])
+    by = serializers.CharField(help_text="Who asked for it.")
+    from_step = serializers.CharField(allow_null=True)
+    run_again = serializers.ListField(child=serializers.CharField())
+    version = serializers.ChoiceField(choices=["original", "live"])
+    is_event_edited = serializers.BooleanField()
+    kept = serializers.ListField(
+        child=serializers.CharField(), help_text="The steps whose results were kept."
+    )
+    bulk_job = serializers.UUIDField(allow_null=True)
+
+
 class ExecutionSerializer(serializers.Serializer[Any]):
     """One run of a workflow's version."""
 
@@ -46,6 +61,7 @@ class ExecutionSerializer(serializers.Serializer[Any]):
     output = AnyJSON(allow_null=True)
     metrics = MetricsSerializer(allow_null=True)
     retry_of = serializers.UUIDField(allow_null=True)
+    lineage = LineageSerializer(allow_null=True)
     replay = serializers.IntegerField()
     cancel_requested_at = serializers.DateTimeField(allow_null=True)
     pause_requested_at = serializers.DateTimeField(allow_null=True)
@@ -90,13 +106,34 @@ class NothingSerializer(StrictSerializer):
     """An act that needs no input."""
 
 
-class RetrySerializer(StrictSerializer):
-    """Where a retry starts, and on which version."""
+class AgainSerializer(StrictSerializer):
+    """What is done again, and with which event."""
+
+    run_again = serializers.ListField(
+        child=serializers.CharField(max_length=80),
+        required=False,
+        max_length=500,
+        help_text="Steps whose effects are wanted a second time; `*` stands for all of them. "
+        "Effects that are done and not named here are kept.",
+    )
+    event = serializers.DictField(
+        required=False, help_text="The event's data in place of what came; absent: as it was."
+    )
+
+
+class RetrySerializer(AgainSerializer):
+    """Where a retry starts, on which version, and what it does again."""
 
     from_step = serializers.CharField(
         required=False, max_length=80, help_text="Without it: at what failed."
     )
     version = serializers.ChoiceField(choices=["original", "live"], default="original")
+
+
+class ReplaySerializer(AgainSerializer):
+    """How to run anew. Without any of it the event is offered to its workflow once more."""
+
+    version = serializers.ChoiceField(choices=["original", "live"], required=False)
 
 
 class RunReplaySerializer(serializers.Serializer[Any]):

@@ -29,6 +29,7 @@ def execution(row: Execution) -> JSON:
         "output": row.output,
         "metrics": row.metrics,
         "retry_of": row.retry_of,
+        "lineage": row.lineage,
         "replay": row.replay,
         "cancel_requested_at": row.cancel_requested_at,
         "pause_requested_at": row.pause_requested_at,

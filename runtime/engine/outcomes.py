@@ -138,9 +138,10 @@ def settle(
 
 def close_open_steps(state: RunState, *, now: datetime) -> list[StepRecord]:
     """Return CANCELLED records for the steps that a finished run will not go on with."""
+    unused = [record for key, record in state.reserve.items() if key not in state.latest]
     return [
         replace(record, status="CANCELLED", ended_at=now, due_at=None)
-        for record in state.latest.values()
+        for record in (*state.latest.values(), *unused)
         if record.status in ("WAITING", "UNCERTAIN", "PENDING", "RUNNING")
     ]
 

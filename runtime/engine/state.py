@@ -77,7 +77,9 @@ class RunState:
     """The latest attempt of each step, and the effects that are under way.
 
     ``in_flight`` holds the steps whose effect was asked for and has not answered; ``answers`` what
-    came for steps that wait, see ``waits.answered``.
+    came for steps that wait, see ``waits.answered``. ``reserve`` holds what steps came to in the
+    execution that this one is a new try of: when such a step is come to, that result is used and
+    nothing is done.
     """
 
     run: RunInfo
@@ -85,6 +87,7 @@ class RunState:
     in_flight: set[StepKey] = field(default_factory=set)
     cancel_requested: bool = False
     answers: dict[StepKey, Any] = field(default_factory=dict)
+    reserve: dict[StepKey, StepRecord] = field(default_factory=dict)
 
     def fold(self, records: Iterable[StepRecord]) -> None:
         """Take in records in any order; a later attempt replaces an earlier one.
@@ -98,6 +101,11 @@ class RunState:
             if known is None or _replaces(record, known):
                 self.latest[key] = record
                 self.in_flight.discard(key)
+
+
+def is_in_reserve(record: StepRecord) -> bool:
+    """Say whether a record is what an earlier execution came to, for when this one comes there."""
+    return record.status == "PENDING" and record.branch != ""
 
 
 def _replaces(record: StepRecord, known: StepRecord) -> bool:

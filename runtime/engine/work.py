@@ -30,7 +30,7 @@ class Work:
     at which steps start and end.
     """
 
-    __slots__ = ("_outputs", "clock", "now", "run", "scope")
+    __slots__ = ("_outputs", "_reserve", "clock", "now", "run", "scope")
 
     def __init__(
         self, plan: Plan, state: RunState, *, now: datetime, clock: Callable[[], datetime]
@@ -40,6 +40,7 @@ class Work:
         self.now = now
         self.clock = clock
         self._outputs: dict[str, Any] = {}
+        self._reserve = state.reserve
         self.scope = _scope(plan, run, now, self._outputs)
         for record in state.latest.values():
             self.learn(record)
@@ -57,6 +58,8 @@ class Work:
         Never raises: whatever goes wrong inside the step becomes a FAILED record without a retry,
         for a pure step would fail the same way again.
         """
+        if self._reserve and attempt == 1 and step.key in self._reserve:
+            return replace(self._reserve[step.key], status="SUCCESS")
         started_at = self.clock()
         inputs: Any = None
         try:
@@ -76,7 +79,12 @@ class Work:
         return self._failed(step, attempt, again, started_at, inputs, failure)
 
     def skip(self, step: PlanStep) -> StepRecord:
-        """Return the record of a step to which no branch led."""
+        """Return the record of a step to which no branch led.
+
+        What it came to before is remembered, for yet another try.
+        """
+        if self._reserve and step.key in self._reserve:
+            return replace(self._reserve[step.key], status="SKIPPED")
         return StepRecord(
             step_id=step.id,
             kind=step.kind,

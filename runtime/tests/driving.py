@@ -65,20 +65,25 @@ def project():
 
 def publish(*steps, edges=(), name="Test", **document):
     """Make a workflow with one version, past the checks of publishing: toys are not in the catalogue."""
-    full = expand({"name": name, "steps": list(steps), **document})
-    full["edges"] = list(edges) or _chain(full["steps"])
     workflow = Workflow.objects.create(
         project=project(), name=name, slug=str(ids.uuid7()), draft="{}"
     )
-    WorkflowVersion.objects.create(
+    add_version(workflow, *steps, edges=edges, **document)
+    return workflow
+
+
+def add_version(workflow, *steps, edges=(), **document):
+    """Give a workflow its next version; it is the live one only when it is made so."""
+    full = expand({"name": workflow.name, "steps": list(steps), **document})
+    full["edges"] = list(edges) or _chain(full["steps"])
+    return WorkflowVersion.objects.create(
         workflow=workflow,
         project=workflow.project,
-        version_num=1,
+        version_num=workflow.versions.count() + 1,
         s3_key="",
         document=dump(full).decode(),
         content_hash=content_hash(full),
     )
-    return workflow
 
 
 def _chain(steps):

@@ -310,3 +310,44 @@ def test_rows_of_runs_cannot_be_written_directly(client, make):
         assert method(f"{RUNS}{run.pk}/", {}, format="json").status_code in (403, 405)
     assert post(client, RUNS).status_code in (403, 405)
     assert StepExecution.objects.count() == 0
+
+
+def test_a_replay_with_an_edited_event_is_a_new_run_that_says_where_it_comes_from(client, make):
+    done = make("SUCCESS")
+    make.step(done, "first")
+    body = {"event": {"email": "eve@example.org"}, "version": "original"}
+
+    answer = post(client, f"{RUNS}{done.pk}/replay/", body)
+
+    run = answer.json()
+    assert (answer.status_code, run["retry_of"]) == (201, str(done.pk))
+    assert run["context_data"] == {"email": "eve@example.org"}
+    assert run["lineage"] == {
+        "kind": "replay",
+        "by": "ana@example.org",
+        "from_step": None,
+        "run_again": [],
+        "version": "original",
+        "is_event_edited": True,
+        "kept": [],
+        "bulk_job": None,
+    }
+    assert client.get(f"{RUNS}{run['id']}/").json() == run
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("retry", {"event": [1]}),
+        ("retry", {"run_again": "first"}),
+        ("retry", {"run_again": ["nope"]}),
+        ("retry", {"version": "newest"}),
+        ("replay", {"from_step": "first"}),
+        ("replay", {"event": None}),
+    ],
+)
+def test_a_new_try_that_cannot_be_read_is_refused(client, make, verb, body):
+    answer = post(client, f"{RUNS}{make('FAILED').pk}/{verb}/", body)
+
+    assert answer.status_code == 400
+    assert Execution.objects.count() == 1

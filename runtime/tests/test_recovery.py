@@ -9,7 +9,7 @@ from django.db import OperationalError
 
 from leadsend.access.models import AuditEntry
 from leadsend.lib import clock, ids
-from runtime import recovery
+from runtime import ending, recovery
 from runtime.models import Execution, StepExecution, Worker
 from runtime.recovery import Reaped
 
@@ -198,7 +198,7 @@ def test_the_command_reaps_until_nothing_is_left_and_names_what_was_given_up(mak
 def test_one_that_cannot_be_settled_keeps_no_other_waiting(make, monkeypatch, caplog):
     broken = make("RUNNING", lease_until=long_ago(), cancel_requested_at=clock.now())
     others = [make("RUNNING", lease_until=long_ago()) for _ in range(2)]
-    known = recovery.end_execution
+    known = ending.end_execution
 
     def end(execution, *args, **kwargs):
         if execution.pk == broken.pk:

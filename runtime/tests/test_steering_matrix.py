@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ ACTS = ("cancel", "pause", "resume")
 
 def make_in(state, make):
     now = clock.now()
-    fields = {
+    fields: dict[str, tuple[str, dict[str, Any]]] = {
         "pending": ("PENDING", {}),
         "pending after a crash": ("PENDING", {"pending": EFFECT, "crash_count": 1, "fence": 2}),
         "computing": ("RUNNING", {}),
