@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
+from kombu.transport.redis import QoS
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsend.settings")
 
@@ -13,3 +16,12 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="jobs")
 # By name: it knows models, which can be imported only once Django is set up.
 app.steps["worker"].add("leadsend.worker:EngineHost")
+# Messages only wake somebody up, so none has to be brought back. With its connection gone kombu
+# fails at that in a way that ends the worker (AttributeError in Channel.close).
+QoS.restore_at_shutdown = False
+
+
+@worker_init.connect
+def _stay_alone(sender: Any, **_given: Any) -> None:
+    """Talk to no other worker: nobody needs it, and it is what breaks when the broker goes away."""
+    sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from celery import bootsteps
+from celery.signals import worker_shutting_down
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -54,6 +55,11 @@ class Engines:
         for slot in self._slots:
             slot.ring()
 
+    def stop_soon(self) -> None:
+        """Ask all to finish, and replace none; for signal handlers: it waits for nothing."""
+        for slot in self._slots:
+            slot.stop_soon()
+
     def stop(self, *, grace_s: float = GRACE_S) -> None:
         """Ask all to finish, wait for it, and kill who has not after ``grace_s``."""
         for slot in self._slots:
@@ -86,6 +92,12 @@ class _Slot:
             # A full pipe means that it was rung enough; a closed one that it is being replaced.
             with suppress(OSError, ValueError):
                 os.write(process.stdin.fileno(), b"\n")
+
+    def stop_soon(self) -> None:
+        self._stopping.set()
+        process = self.process
+        if process is not None:
+            process.terminate()
 
     def ask_to_stop(self) -> None:
         self._stopping.set()
@@ -164,6 +176,8 @@ class EngineHost(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         self._engines = Engines(settings.LEADSEND_ENGINES or os.cpu_count() or 1)
+        # Celery ends its tasks first; engines must not be replaced, nor claim, until it is our turn.
+        worker_shutting_down.connect(self._stop_soon, weak=False)
 
     def start(self, worker: Any) -> None:
         """Start the engines and take over the bell of this process."""
@@ -174,6 +188,9 @@ class EngineHost(bootsteps.StartStopStep):
         """End the engines, with their grace."""
         queueing.engines.connect(None)
         self._engines.stop()
+
+    def _stop_soon(self, **_given: Any) -> None:
+        self._engines.stop_soon()
 
     def terminate(self, worker: Any) -> None:
         """End them likewise: a cold stop of the worker is none for the effects under way."""

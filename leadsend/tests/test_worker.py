@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import sys
 import threading
+from unittest.mock import Mock
 
 import pytest
+from celery.signals import worker_init
+from kombu.transport.redis import QoS
 
+import leadsend.celery  # noqa: F401 - it connects itself to the signal
 from leadsend import worker
 from leadsend.worker import Engines
 
@@ -47,6 +51,33 @@ def test_a_dead_engine_is_replaced_and_its_leases_are_freed(released):
     engines.stop(grace_s=5)
 
     assert len(found) == len(set(found)) >= 2
+
+
+def test_an_engine_that_ends_during_the_shutdown_is_not_replaced(released):
+    engines = Engines(1, command=[sys.executable, "-c", "import sys; sys.stdin.read(1)"])
+    engines.start()
+    wait_for(engines.pids)
+    (first,) = engines.pids()
+
+    engines.stop_soon()
+    wait_for(lambda: first not in engines.pids())
+
+    assert engines.pids() == []
+    engines.stop(grace_s=5)
+
+
+def test_workers_talk_to_each_other_about_nothing():
+    """Gossip and mingle do not survive a broker that goes away; nor does the restoring of hints."""
+    host = Mock(options={})
+
+    worker_init.send(sender=host)
+
+    assert host.options == {
+        "without_gossip": True,
+        "without_mingle": True,
+        "without_heartbeat": True,
+    }
+    assert QoS.restore_at_shutdown is False
 
 
 def test_an_engine_that_does_not_end_is_killed_after_its_grace(released):
