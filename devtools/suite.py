@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from devtools.browser import ensure_browser
@@ -12,13 +13,20 @@ from devtools.virtualenv import ensure_environment
 
 # The first finds the plain tests by the options in pyproject.toml; the second says the opposite.
 PHASES = (("-n", "2"), ("-m", "scenario or browser"))
+WITHOUT_REDIS = "--without-redis"
+# Nobody listens there; and no Redis is started when the broker is PostgreSQL.
+NO_REDIS = {"LEADSEND_BROKER": "postgres", "REDIS_URL": "redis://127.0.0.1:1/0"}
 
 
 def test(project: Project, arguments: Sequence[str]) -> int:
     """Run all phases, or pytest once with the arguments given; return pytest's exit code.
 
-    No test found counts as a failure: pytest's own code 5 is passed on.
+    No test found counts as a failure: pytest's own code 5 is passed on. ``--without-redis`` runs
+    the plain tests with no Redis there.
     """
+    if WITHOUT_REDIS in arguments:
+        os.environ.update(NO_REDIS)
+        arguments = [one for one in arguments if one != WITHOUT_REDIS] or PHASES[0]
     ensure_environment(project)
     if not arguments:
         ensure_browser(logs=project.logs)

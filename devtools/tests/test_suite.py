@@ -53,6 +53,18 @@ def test_arguments_go_to_one_run_of_pytest(calls: list[tuple[str, ...]]) -> None
     assert calls == [("--failing",)]
 
 
+def test_without_redis_the_plain_tests_run_on_postgresql_alone(
+    calls: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in suite.NO_REDIS:
+        monkeypatch.setenv(name, "")
+
+    suite.test(THIS, ["--without-redis"])
+
+    assert calls == [("-n", "2")]
+    assert os.environ["LEADSEND_BROKER"] == "postgres"
+
+
 def test_without_a_browser_an_ordinary_user_is_told_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
