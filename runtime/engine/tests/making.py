@@ -122,9 +122,8 @@ def make_plan(*steps: dict[str, Any], edges: Iterable[str] = (), **more: Any) ->
 
 
 def make_state(**facts: Any) -> RunState:
-    given: dict[str, Any] = {"event": {"score": 60, "name": "Ada"}}
+    given: dict[str, Any] = {"event": {"score": 60, "name": "Ada"}, "execution_id": RUN_ID}
     info = RunInfo(
-        execution_id=RUN_ID,
         workflow_id=UUID(int=2),
         project_id=UUID(int=3),
         workflow_name="Test",

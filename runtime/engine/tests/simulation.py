@@ -16,10 +16,10 @@ from leadsend.lib.errors import LeadSendError, PermanentError, RetryableError
 from registry.sdk.action import Delivery
 from runtime.engine.advance import Progress, advance, answer
 from runtime.engine.commands import CallEffect
-from runtime.engine.outcomes import Verdict, records_after_crash, settle
+from runtime.engine.outcomes import Verdict, close_open_steps, records_after_crash, settle
 from runtime.engine.plan import Plan
 from runtime.engine.state import RunState, StepRecord
-from runtime.engine.tests.making import NOW, make_state
+from runtime.engine.tests.making import NOW, RUN_ID, make_state
 from runtime.engine.transitions import (
     EXECUTION_FINAL,
     STEP_FINAL,
@@ -28,6 +28,7 @@ from runtime.engine.transitions import (
 )
 
 LEASE = timedelta(seconds=30)
+MOST_CRASHES = 3
 Came = Literal["good", "later", "never", "lost"]
 _ERRORS: dict[Came, LeadSendError | None] = {
     "good": None,
@@ -52,7 +53,9 @@ class Store:
 
     plan: Plan
     now: datetime = NOW
+    run_id: UUID = RUN_ID
     status: str = "PENDING"
+    crash_count: int = 0
     fence: int = 0
     lease_until: datetime | None = None
     due_at: datetime | None = None
@@ -67,7 +70,7 @@ class Store:
         return self.status in EXECUTION_FINAL
 
     def load(self) -> RunState:
-        state = make_state()
+        state = make_state(execution_id=self.run_id)
         state.fold(self.rows.values())
         state.cancel_requested = self.cancel_requested
         return state
@@ -117,14 +120,30 @@ class Store:
         worker.calls = []
 
     def reap(self) -> None:
-        """Take the execution from a holder whose lease is over."""
+        """Take the execution from a holder whose lease is over; the third time it is poison."""
         assert self.lease_until is not None
         assert self.lease_until <= self.now
+        self.crash_count += 1
+        if self.crash_count >= MOST_CRASHES:
+            self._end_poisoned()
+            return
         for record in records_after_crash(self.plan, self.load(), self.pending, now=self.now):
             self._write(record)
         self.fence += 1
         self.pending, self.lease_until = [], None
         self._go("PENDING")
+
+    def _end_poisoned(self) -> None:
+        for record in close_open_steps(self.load(), now=self.now):
+            self._write(record)
+        self.fence += 1
+        self.pending, self.lease_until = [], None
+        self._go("FAILED")
+
+    def retry(self, run_id: UUID) -> Store:
+        """Begin a new execution of a finished one, from its start, in the same world."""
+        assert self.is_final
+        return Store(plan=self.plan, now=self.now, run_id=run_id)
 
     def cancel(self) -> None:
         self.cancel_requested = True
@@ -170,6 +189,7 @@ class Store:
             return False
         for record in records:
             self._write(record)
+        self.crash_count = 0 if records else self.crash_count
         worker.calls += progress.calls
         self.pending = [(call.step_id, call.item, call.attempt) for call in worker.calls]
         for call in progress.calls:
