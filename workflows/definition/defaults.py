@@ -33,7 +33,15 @@ _UNSAID: dict[str, dict[str, Any]] = {
     "triggers": {"title": ""},
     "variables": {"title": "", "description": "", "value": None},
 }
-_SETTINGS: dict[str, Any] = {"timezone": "UTC", "business_key": "", "on_failure": ""}
+_SETTINGS: dict[str, Any] = {
+    "timezone": "UTC",
+    "business_key": "",
+    "on_failure": "",
+    "priority": 0,
+    "concurrency": {},
+    "debounce": {},
+}
+_CONCURRENCY: dict[str, Any] = {"limit": 1, "policy": "queue", "strict_order": False}
 _PARTS = ("steps", "edges", "triggers", "variables")
 
 
@@ -44,7 +52,7 @@ def fill(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     result: dict[str, Any] = _fill_one(document, "document")
     result.setdefault("format", FORMAT)
-    result["settings"] = _without(result["settings"], _SETTINGS)
+    result["settings"] = _settings(result["settings"])
     for part in _PARTS:
         if isinstance(result[part], list):
             result[part] = [_fill_one(item, part) for item in result[part]]
@@ -68,6 +76,12 @@ def strip(document: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in result.items()
         if not _is_default(key, value, _FILLED["document"])
     }
+
+
+def _settings(settings: Any) -> Any:
+    if isinstance(settings, Mapping) and "concurrency" in settings:
+        settings = {**settings, "concurrency": _without(settings["concurrency"], _CONCURRENCY)}
+    return _without(settings, _SETTINGS)
 
 
 def _fill_one(item: Any, part: str) -> Any:

@@ -43,6 +43,7 @@ def check_expressions(
     if isinstance(settings, Mapping) and "business_key" in settings:
         place = _Place(types=TypeEnv(roots=common), path="/settings/business_key")
         yield from _values(settings["business_key"], place)
+    yield from _check_keys(settings, common)
     certain = certain_before(graph)
     roots = common | {"steps": _step_schemas(graph, catalog)}
     for step in graph.order:
@@ -50,6 +51,18 @@ def check_expressions(
             types = _types_at(step, graph, roots, certain[step])
             place = _Place(types=types, path=pointer.join(paths[step], "cfg"), step_id=step)
             yield from _check_step(graph.steps[step], place, catalog)
+
+
+def _check_keys(settings: Any, common: Mapping[str, Any]) -> Iterator[Problem]:
+    """Check the keys that are worked out when an event comes, before there is a run."""
+    known = ("event", "request", "now")
+    nothing = environment.closed({})
+    roots = {root: common[root] if root in known else nothing for root in (*common, "steps")}
+    for name in ("concurrency", "debounce"):
+        rule = settings.get(name) if isinstance(settings, Mapping) else None
+        if isinstance(rule, Mapping) and isinstance(rule.get("key"), str):
+            path = pointer.join("", "settings", name, "key")
+            yield from _values(rule["key"], _Place(types=TypeEnv(roots=roots), path=path))
 
 
 def _check_filters(

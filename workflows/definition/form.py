@@ -87,7 +87,7 @@ def _closed_validator(config_schema: Mapping[str, Any]) -> Draft202012Validator:
 
 @lru_cache(maxsize=1)
 def _frame_validator() -> Draft202012Validator:
-    return _validator(schema.frame_schema())
+    return _validator({**schema.frame_schema(), "$defs": _DEFS})
 
 
 @lru_cache(maxsize=32)

@@ -23,6 +23,12 @@ _BRANCHES: Mapping[str, str] = {
     "approved": "Approved",
     "rejected": "Rejected",
 }
+_POLICIES: Mapping[str, str] = {
+    "queue": "the others wait their turn",
+    "drop_new": "what comes meanwhile is left out",
+    "cancel_old": "a newer one cancels the older",
+    "coalesce": "of those that wait, the newest stays",
+}
 _ICONS: Mapping[str, str] = {
     "condition": "git-branch",
     "switch": "git-fork",
@@ -53,10 +59,14 @@ class OutlineBranch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """``triggers`` are sentences; ``steps`` are numbered from 1, in the order they are read."""
+    """``triggers`` are sentences; ``steps`` are numbered from 1, in the order they are read.
+
+    ``rules`` say when runs are held back, and are empty for most workflows.
+    """
 
     triggers: tuple[str, ...]
     steps: tuple[OutlineStep, ...]
+    rules: tuple[str, ...] = ()
 
     def by_id(self) -> dict[str, OutlineStep]:
         """Return all steps, those in branches too, by id."""
@@ -76,6 +86,7 @@ def outline(document: Mapping[str, Any], *, catalog: CatalogView) -> Outline:
             trigger_sentence(trigger, catalog=catalog) for trigger in document.get("triggers", ())
         ),
         steps=_Walk(graph=Graph.of(document), catalog=catalog).all_steps(),
+        rules=flow_sentences(_mapping(document.get("settings"))),
     )
 
 
@@ -117,6 +128,27 @@ def step_sentence(step: Mapping[str, Any], *, catalog: CatalogView) -> str:
             return "Stops here" if cfg.get("status") != "failed" else "Stops here as failed"
         case other:
             return humanised(str(other or "step"))
+
+
+def flow_sentences(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return in words when the settings hold runs back, or let them go first."""
+    said = []
+    concurrency, debounce = _mapping(settings.get("concurrency")), _mapping(settings.get("debounce"))
+    if concurrency:
+        most = concurrency.get("limit", 1)
+        then = _POLICIES.get(str(concurrency.get("policy", "queue")), "")
+        said.append(f"{most} at a time for {_key_words(concurrency)}; {then}")
+    if debounce:
+        span = words_of(debounce.get("for"), {})
+        said.append(f"Starts {span} after the last event for {_key_words(debounce)}")
+    if priority := settings.get("priority", 0):
+        said.append(f"Priority {priority}: lower goes first")
+    return tuple(said)
+
+
+def _key_words(rule: Mapping[str, Any]) -> str:
+    key = str(rule.get("key", ""))
+    return without_paths(key.strip("{} ")) if key.startswith("{{") else f"“{key}”"
 
 
 def condition_sentence(condition: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from leadsend.lib.errors import Problem, Severity
 from registry.sdk.catalog_view import CatalogView
 from workflows.definition import durations, form, pointer, schema, slugs
 from workflows.definition.condition_form import check_condition_form
+from workflows.definition.flow_rules import check_flow
 from workflows.definition.suggestions import nearest
 from workflows.definition.words import label_of
 
@@ -76,6 +77,8 @@ def check_settings(document: Mapping[str, Any]) -> Iterator[Problem]:
         near = nearest(zone, _timezones()) or " Write it like Europe/Berlin."
         message = f"There is no time zone “{zone}”.{near}"
         yield Problem(code="unknown_timezone", message=message, path="/settings/timezone")
+    if isinstance(settings, Mapping):
+        yield from check_flow(settings)
 
 
 def _check_names(

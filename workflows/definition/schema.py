@@ -20,6 +20,8 @@ OPERATORS = (
 UNARY_OPERATORS = frozenset(
     {"is_empty", "is_not_empty", "exists", "is_true", "is_false", "changed"}
 )
+# What becomes of an event whose key is busy (settings.concurrency).
+POLICIES = ("queue", "drop_new", "cancel_old", "coalesce")
 VARIABLE_TYPES = ("text", "number", "boolean", "json")
 # Their shape is accepted so that documents keep them, but they cannot be published yet.
 KINDS_TO_COME = frozenset({"wait", "loop", "approval", "workflow", "code"})
@@ -28,6 +30,7 @@ _ID = {"type": "string", "pattern": slugs.PATTERN}
 _TITLE = {"type": "string", "maxLength": 200}
 _TEXT = {"type": "string", "maxLength": 10_000}
 _BRANCH = {"type": "string", "minLength": 1, "maxLength": 80}
+_KEY = {"type": "string", "minLength": 1, "maxLength": 1000}
 _SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": 31_536_000}
 
 CONDITION: Schema = {
@@ -199,6 +202,24 @@ SETTINGS: Schema = {
         "business_key": {"type": "string", "maxLength": 1000},
         "on_failure": {"type": "string", "maxLength": 120},
         "timeout_s": _SECONDS,
+        "priority": {"type": "integer", "minimum": -10, "maximum": 10},
+        "concurrency": {
+            "type": "object",
+            "required": ["key"],
+            "additionalProperties": False,
+            "properties": {
+                "key": _KEY,
+                "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
+                "policy": {"enum": list(POLICIES)},
+                "strict_order": {"type": "boolean"},
+            },
+        },
+        "debounce": {
+            "type": "object",
+            "required": ["key", "for"],
+            "additionalProperties": False,
+            "properties": {"key": _KEY, "for": {"$ref": "#/$defs/duration"}},
+        },
     },
 }
 DEFS: Mapping[str, Any] = {"condition": CONDITION, "clause": CLAUSE, "duration": DURATION}

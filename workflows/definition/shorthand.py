@@ -46,6 +46,7 @@ def expand(data: Any) -> dict[str, Any]:
     document = _lift(document)
     _expand_steps(document, is_chain=_is_chain(document, *was_given))
     _expand_triggers(document)
+    _expand_settings(document)
     return keep(document)
 
 
@@ -198,6 +199,13 @@ def _expand_triggers(document: dict[str, Any]) -> None:
             name = key if isinstance(key, str) else ""
             item["id"] = slugs.unique(slugs.slug_of(name, fallback="trigger"), taken)
             taken.add(item["id"])
+
+
+def _expand_settings(document: dict[str, Any]) -> None:
+    settings = document.get("settings")
+    debounce = settings.get("debounce") if isinstance(settings, dict) else None
+    if isinstance(debounce, dict) and "for" in debounce:
+        debounce["for"] = durations.expand(debounce["for"])
 
 
 def _variable(key: str, value: Any) -> dict[str, Any]:

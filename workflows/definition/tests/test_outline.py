@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from registry.catalog import catalog
 from workflows.definition import shorthand
-from workflows.definition.outline import outline, summary, without_paths
+from workflows.definition.outline import flow_sentences, outline, summary, without_paths
 
 LEAD_FLOW = {
     "name": "Welcome new leads",
@@ -83,3 +83,20 @@ def test_the_summary_is_one_line():
     line = summary(shorthand.expand(LEAD_FLOW), catalog=catalog(), most=1)
 
     assert line == "When a lead arrives or changes → If Score is greater than 50 · …"
+
+
+def test_what_holds_runs_back_is_said_in_words():
+    rules = flow_sentences(
+        {
+            "priority": -3,
+            "concurrency": {"key": "{{ event.email }}", "policy": "coalesce"},
+            "debounce": {"key": "all", "for": {"value": 5, "unit": "minutes"}},
+        }
+    )
+
+    assert rules == (
+        "1 at a time for Email; of those that wait, the newest stays",
+        "Starts 5 minutes after the last event for “all”",
+        "Priority -3: lower goes first",
+    )
+    assert flow_sentences({}) == ()
