@@ -11,8 +11,10 @@ from uuid import UUID
 import orjson
 
 from leadsend.lib.postgres import Connection
+from runtime import turns
 from runtime.engine.state import StepRecord
 from runtime.starts import Start
+from runtime.turns import Key
 
 MOST_AT_ONCE: Final = 100
 LAST_CHANCE: Final = 2  # crashes, after which the next one is the last
@@ -59,6 +61,7 @@ class Claimed:
     depth: int = 0
     worker_id: UUID | None = None
     start: Start | None = None
+    concurrency_key: str | None = None
 
     @property
     def is_fresh(self) -> bool:
@@ -66,14 +69,21 @@ class Claimed:
         return self.fence == 1 and self.retry_of is None
 
 
-def wake_due(connection: Connection) -> int:
-    """Make waiting executions pending whose moment has come; return how many.
+def wake_due(connection: Connection) -> list[Key]:
+    """Make waiting executions pending whose moment has come.
+
+    One that was debounced and has a concurrency key waits for its turn from now on; the keys of
+    those are returned, for somebody to pass their turns on.
 
     Both rows are locked at once and locked ones are passed over, so this never waits for a
     recording and a recording never waits for two things in the other order. The timer of one that
     is at work stays: an answer came for it, and whoever holds it will see to both.
     """
-    return connection.execute(_WAKE, [_MOST_DUE]).rowcount
+    woken = connection.execute(_WAKE, [_MOST_DUE]).fetchall()
+    held = [row for row in woken if row[1] is not None]
+    if held:
+        turns.make_ready(connection, [row[0] for row in held], is_ready=True)
+    return [(row[1], row[2]) for row in held]
 
 
 def claim(
@@ -91,17 +101,11 @@ def claim(
     are more of them than ``limit``; ``crashes`` says which crashed ones may come.
     """
     with connection.transaction():
-        wake_due(connection)
-        found = [row[0] for row in connection.execute(_WORKFLOWS).fetchall()]
-        if not found:
-            return []
-        ids = _pick_crashed(connection, crashes) if crashes.first else []
-        ids = ids or _pick(connection, found, limit=limit, turn=turn)
-        ids = ids or _pick_crashed(connection, crashes)
-        if not ids:
-            return []
-        rows = connection.execute(_CLAIM, {"ids": ids, "worker": worker_id, "lease": lease_s})
-        return [_claimed(row) for row in rows.fetchall()]
+        due_turns = wake_due(connection)
+        claimed = _claim(connection, worker_id, lease_s, limit=limit, turn=turn, crashes=crashes)
+    if due_turns:
+        turns.lock_and_pass_on(connection, due_turns)
+    return claimed
 
 
 def has_last_chances(connection: Connection) -> bool:
@@ -123,6 +127,27 @@ def load_steps(
     for row in rows.fetchall():
         found[row[0]].append(_record(row))
     return found
+
+
+def _claim(
+    connection: Connection,
+    worker_id: UUID,
+    lease_s: float,
+    *,
+    limit: int,
+    turn: int,
+    crashes: Crashes,
+) -> list[Claimed]:
+    found = [row[0] for row in connection.execute(_WORKFLOWS).fetchall()]
+    if not found:
+        return []
+    ids = _pick_crashed(connection, crashes) if crashes.first else []
+    ids = ids or _pick(connection, found, limit=limit, turn=turn)
+    ids = ids or _pick_crashed(connection, crashes)
+    if not ids:
+        return []
+    rows = connection.execute(_CLAIM, {"ids": ids, "worker": worker_id, "lease": lease_s})
+    return [_claimed(row) for row in rows.fetchall()]
 
 
 def _pick(connection: Connection, found: list[UUID], *, limit: int, turn: int) -> list[UUID]:
@@ -161,6 +186,7 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
         now=row[18],
         parent_execution=row[19],
         depth=row[20],
+        concurrency_key=row[21],
     )
 
 
@@ -196,10 +222,14 @@ WITH due AS (
      FOR UPDATE OF t, e SKIP LOCKED
 ), gone AS (
   DELETE FROM execution_timer WHERE execution_id IN (SELECT execution_id FROM due)
-  RETURNING execution_id, due_at
+  RETURNING execution_id, due_at, debounce_key
 )
-UPDATE workflow_execution e SET status = 'PENDING', run_after = gone.due_at
+UPDATE workflow_execution e SET run_after = gone.due_at,
+       status = CASE WHEN gone.debounce_key IS NULL OR e.concurrency_key IS NULL
+         THEN 'PENDING' ELSE 'WAITING' END
   FROM gone WHERE e.id = gone.execution_id AND e.status = 'WAITING'
+RETURNING e.id, CASE WHEN gone.debounce_key IS NOT NULL AND e.concurrency_key IS NOT NULL
+  THEN e.workflow_id END, e.concurrency_key
 """
 # One step through the index of pending rows for each workflow, however many rows each one has.
 _WORKFLOWS: Final = """
@@ -246,7 +276,7 @@ WHERE id = ANY(%(ids)s) AND status = 'PENDING'
 RETURNING id, project_id, workflow_id, version_id, fence, crash_count, trigger_key, claimed_at,
   started_at, deadline_at, run_ms, pending::text, context_data::text, request_data::text,
   business_key, retry_of, cancel_requested_at IS NOT NULL, pause_requested_at IS NOT NULL,
-  clock_timestamp(), parent_execution, depth
+  clock_timestamp(), parent_execution, depth, concurrency_key
 """
 _STEPS: Final = """
 SELECT s.execution_id, s.step_id, s.kind, s.action_key, s.item, s.attempt, s.again, s.status,

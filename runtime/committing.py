@@ -9,7 +9,7 @@ from uuid import UUID
 
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.postgres import Connection
-from runtime import batches, recording, transactional, waits
+from runtime import batches, recording, transactional, turns, waits
 from runtime.engine.commands import ApplyWrite
 from runtime.engine.transitions import EXECUTION_FINAL
 from runtime.recording import Flags, Recorded
@@ -27,16 +27,18 @@ def commit(
 
     1. Pure steps run in memory, before anything is locked; of runs that may have been answered in
        step 2, with the answers locked.
-    2. The rows still held are locked; a run that is missing in the answer was handed on.
+    2. Concurrency keys are locked, then the rows still held; a run that is missing in the answer was handed on.
     3. Cancels and pauses are heeded; writes of our own are made, and their steps go on.
-    4. Records, intents, statuses, timers and mails are written.
+    4. Records, intents, statuses, timers and mails are written; ends pass their turns on.
 
     When the commit fails, the runs are as they were before step 2, so it can be tried again.
     """
     for run in runs:
         if not run.is_waiting:
             run.advance()
+    keyed = [run for run in runs if run.claimed.concurrency_key is not None]
     with _restoring(runs), connection.transaction():
+        turns.lock_keys(connection, [_key(run) for run in keyed])
         unborn = _take_traces(connection, runs)
         asked = recording.lock(connection, [run for run in runs if run.batch not in unborn])
         mine = [run for run in runs if run.id in asked or run.batch in unborn]
@@ -47,6 +49,8 @@ def commit(
                 run.batch = None  # Its row is there: an earlier try was committed after all.
         _make_writes(connection, mine, is_stopping=is_stopping)
         said = recording.record(connection, mine, lease_s=lease_s)
+        if keyed:
+            turns.pass_on(connection, {_key(run) for run in keyed if run.finish is not None})
         _send_signals(connection, said)
     return said
 
@@ -119,6 +123,10 @@ def _place(run: Run, write: ApplyWrite) -> transactional.Place:
         depth=run.claimed.depth,
         at=run.claimed.now,
     )
+
+
+def _key(run: Run) -> turns.Key:
+    return run.claimed.workflow_id, run.claimed.concurrency_key or ""
 
 
 def _send_signals(connection: Connection, said: list[Recorded]) -> None:

@@ -343,6 +343,8 @@ class Engine:
                 continue
             if status in ("PENDING", "WAITING"):
                 self._expect(run)
+            elif run.claimed.concurrency_key is not None:
+                self.claim_soon()  # Its end may have let the next one of its key begin.
             if status is None and not run.is_tried_again:
                 log.warning(
                     "lost_lease", extra={"execution": str(run.id), "fence": run.claimed.fence}

@@ -15,8 +15,15 @@ from django.db import connection
 
 from leadsend.lib import ids
 from leadsend.lib.postgres import django_connection
-from runtime import called_runs, failure_handlers, waits
-from runtime.models import FINAL_STEP, Execution, ExecutionTimer, StepExecution, StepStatus
+from runtime import called_runs, failure_handlers, turns, waits
+from runtime.models import (
+    FINAL_STEP,
+    ConcurrencyTurn,
+    Execution,
+    ExecutionTimer,
+    StepExecution,
+    StepStatus,
+)
 from runtime.signals import execution_finished
 from workflows.models import WorkflowStep
 
@@ -49,6 +56,9 @@ def end_execution(
     execution.save(update_fields=_WRITTEN)
     _see_to_others(execution, status, error)
     ExecutionTimer.objects.filter(pk=execution.pk).delete()
+    if execution.concurrency_key is not None:
+        ConcurrencyTurn.objects.filter(pk=execution.pk, is_held=True).delete()
+        turns.pass_on_after_commit((execution.workflow_id, execution.concurrency_key))
     if status in failure_handlers.FAILURES:
         with connection.cursor() as cursor:
             failure_handlers.start_for(cursor, [execution.pk])

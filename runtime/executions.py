@@ -21,7 +21,7 @@ from django.db import transaction
 from leadsend.access import audit
 from leadsend.access.models import User
 from leadsend.lib.errors import Conflict, NotFound
-from runtime import live, queueing
+from runtime import live, queueing, turns
 from runtime.deciding import Decision, decided_record, is_decided, write_record
 from runtime.ending import database_now, end_execution
 from runtime.keeping import Wish
@@ -76,6 +76,7 @@ def pause(execution: Execution, *, user: User | None) -> Execution:
             locked.save(update_fields=["pause_requested_at"])
         else:
             _hold(locked)
+            turns.step_aside(locked)
         _record("execution.pause", locked, user, {"was": before})
     return locked
 
@@ -95,7 +96,8 @@ def resume(execution: Execution, *, user: User | None) -> Execution:
         before = locked.status
         locked.pause_requested_at = None
         if before == ExecutionStatus.PAUSED:
-            locked.status = ExecutionStatus.PENDING
+            in_line = turns.stand_in_line(locked)
+            locked.status = ExecutionStatus.WAITING if in_line else ExecutionStatus.PENDING
             locked.run_after = database_now()
             # Time spent paused is no time at work: the next claim sets the limit anew.
             locked.deadline_at = None

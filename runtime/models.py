@@ -113,6 +113,7 @@ class Execution(models.Model):
     context_data = models.JSONField(db_default={}, help_text="The event's data.")
     request_data = models.JSONField(null=True, blank=True)
     business_key = models.CharField(max_length=300, db_default="")
+    concurrency_key = models.CharField(max_length=300, null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     output = models.JSONField(null=True, blank=True)
     metrics = models.JSONField(null=True, blank=True)
@@ -314,7 +315,11 @@ class ExecutionBatch(models.Model):
 
 
 class ExecutionTimer(models.Model):
-    """When a waiting execution goes on: the earliest due moment of its steps, one row each."""
+    """When a waiting execution goes on: the earliest due moment of its steps, one row each.
+
+    One that is debounced has not started yet. Its row has workflow and key, by which the next event
+    finds it; what wakes, cancels or pauses it takes the row away, and with it that is over.
+    """
 
     execution = models.OneToOneField(
         Execution,
@@ -324,10 +329,19 @@ class ExecutionTimer(models.Model):
         db_constraint=False,
     )
     due_at = models.DateTimeField(db_index=True)
+    workflow_id = models.UUIDField(null=True, blank=True)
+    debounce_key = models.CharField(max_length=300, null=True, blank=True)
 
     class Meta:
         db_table = "execution_timer"
         verbose_name = "timer"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workflow_id", "debounce_key"],
+                condition=Q(debounce_key__isnull=False),
+                name="timer_one_per_debounce_key",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.execution_id} at {self.due_at:%Y-%m-%d %H:%M:%S}"
@@ -384,6 +398,38 @@ class ExecutionWait(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step_id} waits for {self.kind}"
+
+
+class ConcurrencyTurn(models.Model):
+    """The turn of an execution whose workflow lets only ``most`` of a key run at once.
+
+    ``is_held``: it waits (WAITING, never claimed) until enough of those before it have ended;
+    ``is_ready`` is off while it is paused or debounced, so that others pass it. ``place`` orders by
+    arrival. The row goes when the execution has ended; only the execution's own status counts. That
+    of a failed one stays where the order is strict, until it was retried or released.
+    """
+
+    execution_id = models.UUIDField(primary_key=True)
+    workflow_id = models.UUIDField()
+    key = models.CharField(max_length=300)
+    place = models.DateTimeField()
+    most = models.SmallIntegerField()
+    is_held = models.BooleanField()
+    is_ready = models.BooleanField(db_default=True)
+    is_strict = models.BooleanField(db_default=False)
+
+    class Meta:
+        db_table = "concurrency_turn"
+        verbose_name = "turn"
+        indexes = [
+            models.Index(fields=["workflow_id", "key", "place"], name="turn_by_key"),
+            models.Index(
+                fields=["workflow_id", "key"], condition=Q(is_held=True), name="turn_held"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.execution_id}"
 
 
 class Worker(models.Model):

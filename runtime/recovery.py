@@ -24,7 +24,7 @@ from django.db.models.functions import Now
 from leadsend.access import audit
 from leadsend.access.models import Project
 from leadsend.lib.postgres import django_connection
-from runtime import called_runs, live, queueing
+from runtime import called_runs, live, queueing, turns
 from runtime.batches import hand_on
 from runtime.ending import database_now, end_execution
 from runtime.models import (
@@ -82,16 +82,19 @@ def reap(*, limit: int = BATCH) -> Reaped:
     ended are asked to end. A holder that keeps its
     lease but is a lease's length over the time limit loses it too. At most ``limit`` executions
     in one transaction; uses Django's connection and blocks for a few queries. One that cannot be
-    settled is logged and left as it is: the others are settled one by one.
+    settled is logged and left as it is: the others are settled one by one. Turns
+    of concurrency keys that nobody passed on are passed on as well.
     """
     unborn = _hand_on_batches(Q(lease_until__lt=Now()))
     try:
-        return unborn + _reap(_expired(), limit)
+        reaped = unborn + _reap(_expired(), limit)
     except DatabaseError:
         raise
     except Exception:
         log.exception("executions not reaped together")
-        return unborn + _reap_one_by_one(limit)
+        reaped = unborn + _reap_one_by_one(limit)
+    turns.sweep()
+    return reaped
 
 
 def _expired() -> tuple[Q, Q]:

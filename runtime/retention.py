@@ -18,6 +18,7 @@ from django.db import DatabaseError, connection, transaction
 
 from leadsend.lib import ids
 from leadsend.lib.db import partition_name, partition_statements
+from runtime import turns
 from runtime.ending import database_now
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ def prune(*, most: int = 100_000) -> Pruned:
     for statuses, days in ((_DONE, KEEP_DONE_DAYS), (_FAILED, KEEP_FAILED_DAYS)):
         ended_before = now - timedelta(days=days)
         deleted += _delete_batches(statuses, ended_before, most=most - deleted)
+    turns.forget_ended()
     return Pruned(executions=deleted, months=tuple(months))
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from leadsend.lib import ids
 from leadsend.lib.errors import Conflict, InvalidInput, Problem
 from registry.catalog import catalog
+from runtime import turns
 from runtime.ending import database_now
 from runtime.keeping import ALL, Kept, Wish, keep
 from runtime.models import Execution, StepExecution
@@ -104,7 +105,7 @@ def open_retry(execution: Execution, again: Again) -> Execution | None:
 
 
 def begin_again(execution: Execution, again: Again) -> Execution:
-    """Insert the new execution, PENDING, with the step rows that it takes over.
+    """Insert the new execution with the step rows that it takes over; PENDING, or in line.
 
     ``execution`` is locked and final. Sends ``execution_started``. Raises Conflict when no version
     is live, InvalidInput when the version has no step of a name that was given.
@@ -132,6 +133,8 @@ def _insert(
     kept: Kept,
 ) -> Execution:
     now = database_now()
+    settings = document.get("settings") or {}
+    rule = settings.get("concurrency") if execution.concurrency_key is not None else None
     values = {name: getattr(execution, name) for name in _TAKEN_OVER}
     if again.event is not None:
         # What it is about is read from the event anew.
@@ -140,15 +143,20 @@ def _insert(
         id=ids.uuid7(int(now.timestamp() * 1000)),
         version=version,
         workflow=execution.workflow,
-        status="PENDING",
+        status="WAITING" if rule else "PENDING",
+        concurrency_key=execution.concurrency_key if rule else None,
         run_after=now,
         created_at=now,
         retry_of=execution.pk,
         lineage=again.lineage() | {"kept": kept.step_ids},
-        timeout_s=(document.get("settings") or {}).get("timeout_s") or execution.timeout_s,
+        timeout_s=settings.get("timeout_s") or execution.timeout_s,
         **values,
     )
     begun.save(force_insert=True)
+    if rule:
+        turns.succeed(execution, begun, rule)
+    elif execution.concurrency_key is not None:
+        turns.release(execution)
     return begun
 
 

@@ -15,7 +15,7 @@ from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
 from runtime.batches import Taken, leave_trace
 from runtime.starts import Terms
-from triggers import answering, beginning, failures
+from triggers import answering, beginning, failures, holding
 from triggers.dispatch_statements import (
     CANDIDATES,
     EVENTS,
@@ -85,9 +85,13 @@ def _dispatch_on(
         taken, arrivals = _take(connection, take, what)
         if not arrivals:
             return Taken(moved=taken)
-        outcome = decide(arrivals, _targets(connection, arrivals))
+        targets = _targets(connection, arrivals)
+        outcome = decide(arrivals, targets)
+        held = holding.hold_back(connection, outcome) if targets.may_hold_back else None
         now, later = beginning.split(outcome.starts, terms)
         _start(connection, later)
+        if held is not None:
+            holding.put_in_line(connection, held)
         batch = leave_trace(connection, beginning.starts(now), terms) if now and terms else None
         if arrivals[0].may_answer:
             answering.answer_waits(connection, arrivals, outcome)
@@ -149,7 +153,7 @@ def _targets(connection: Connection, arrivals: Sequence[Arrival]) -> Targets:
         targets.add_subscription(Target(*row))
     if workflows:
         for row in connection.execute(WORKFLOWS, [workflows]).fetchall():
-            targets.by_workflow[row[3]] = Target(*row)
+            targets.add_workflow(Target(*row))
     return targets
 
 
@@ -175,6 +179,9 @@ def _row(start: Start) -> tuple[Any, ...]:
         arrival.replay,
         start.timeout_s,
         arrival.received_at,
+        "WAITING" if start.is_waiting else "PENDING",
+        target.flow.priority,
+        start.concurrency_key,
     )
 
 

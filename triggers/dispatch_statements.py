@@ -28,7 +28,7 @@ SELECT s.id, s.project_id, s.source, s.workflow_id, s.filter_conditions::text, s
        CASE WHEN w.is_active AND w.deleted_at IS NULL THEN w.live_version_id END,
        least((d.settings ->> 'timeout_s')::numeric, 2147483647)::int,
        d.settings ->> 'business_key', s.trigger_key,
-       NOT coalesce(d.settings ?| ARRAY['concurrency', 'debounce', 'priority'], false)
+       CASE WHEN d.settings ?| ARRAY['concurrency', 'debounce', 'priority'] THEN d.settings::text END
   FROM workflow_subscription s
   JOIN workflow_definition w ON w.id = s.workflow_id
   LEFT JOIN workflow_version v ON v.id = w.live_version_id
@@ -41,7 +41,7 @@ SELECT NULL::uuid, w.project_id, '', w.id, '{}', '{}', true, false,
        CASE WHEN w.is_active AND w.deleted_at IS NULL THEN w.live_version_id END,
        least((d.settings ->> 'timeout_s')::numeric, 2147483647)::int,
        d.settings ->> 'business_key', NULL::text,
-       NOT coalesce(d.settings ?| ARRAY['concurrency', 'debounce', 'priority'], false)
+       CASE WHEN d.settings ?| ARRAY['concurrency', 'debounce', 'priority'] THEN d.settings::text END
   FROM workflow_definition w
   LEFT JOIN workflow_version v ON v.id = w.live_version_id
   LEFT JOIN LATERAL (SELECT v.document::jsonb -> 'settings' AS settings OFFSET 0) AS d ON true
@@ -51,14 +51,14 @@ SELECT NULL::uuid, w.project_id, '', w.id, '{}', '{}', true, false,
 START = """
 INSERT INTO workflow_execution (id, project_id, workflow_id, version_id, subscription_id,
     trigger_event_id, trigger_key, trigger_type, context_data, request_data, business_key,
-    replay, timeout_s, created_at)
+    replay, timeout_s, created_at, status, priority, concurrency_key)
 SELECT x.id, e.project_id, x.workflow_id, x.version_id, x.subscription_id,
        e.id, coalesce(s.trigger_key, e.trigger_key), e.trigger_type, coalesce(e.data, '{}'::jsonb), e.request,
-       x.business_key, x.replay, x.timeout_s, x.created_at
+       x.business_key, x.replay, x.timeout_s, x.created_at, x.status, x.priority, x.concurrency_key
   FROM unnest(%b::uuid[], %b::uuid[], %b::uuid[], %b::uuid[], %b::uuid[], %b::text[],
-              %b::int[], %b::int[], %b::timestamptz[])
+              %b::int[], %b::int[], %b::timestamptz[], %b::text[], %b::smallint[], %b::text[])
     AS x(id, event_id, workflow_id, version_id, subscription_id, business_key,
-         replay, timeout_s, created_at)
+         replay, timeout_s, created_at, status, priority, concurrency_key)
   JOIN trigger_event e ON e.id = x.event_id
   LEFT JOIN workflow_subscription s ON s.id = x.subscription_id
  WHERE e.id = ANY(%s)

@@ -37,12 +37,18 @@ def business_key(template: str, scope: Mapping[str, Any]) -> str:
 
     An event that lacks the field still starts its workflow.
     """
+    return key_text(template, scope)[:_LONGEST_BUSINESS_KEY]
+
+
+def key_text(template: str, scope: Mapping[str, Any]) -> str:
+    """Return the value of a text with holes as text, or "" where it cannot be told."""
+    if not template:
+        return ""
     try:
         value = _template(template)(scope)
     except LeadSendError:
         return ""
-    text = "" if value is None else clean_text(str(value))
-    return text[:_LONGEST_BUSINESS_KEY]
+    return "" if value is None else clean_text(str(value))
 
 
 @lru_cache(maxsize=_KEPT)

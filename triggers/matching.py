@@ -14,6 +14,7 @@ import orjson
 from leadsend.lib import ids
 from leadsend.lib.errors import LeadSendError
 from triggers import db_changes, filters
+from triggers.flow import Flow, flow_of
 
 NO_FILTER = "{}"
 DEFAULT_TIMEOUT_S = 3600
@@ -23,7 +24,7 @@ DEFAULT_TIMEOUT_S = 3600
 class Target:
     """A workflow that an event is offered to, by a subscription or by name (then without one).
 
-    ``begins_at_once`` says that nothing in its settings holds its executions back.
+    ``flow_text`` are its settings when they say something of when executions begin.
     """
 
     subscription_id: UUID | None
@@ -38,7 +39,17 @@ class Target:
     timeout_s: int | None
     business_key: str | None
     trigger_key: str | None = None
-    begins_at_once: bool = False
+    flow_text: str | None = None
+
+    @property
+    def begins_at_once(self) -> bool:
+        """Say whether nothing in the settings may hold executions back."""
+        return self.flow_text is None
+
+    @property
+    def flow(self) -> Flow:
+        """Return what the settings say of when executions begin."""
+        return flow_of(self.flow_text)
 
 
 @dataclass(slots=True)
@@ -74,10 +85,12 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """An execution that is to exist."""
+    """An execution that is to exist; ``is_waiting`` when it may not begin yet."""
 
     arrival: Arrival
     target: Target
+    is_waiting: bool = False
+    concurrency_key: str | None = None
 
     @property
     def execution_id(self) -> UUID:
@@ -115,10 +128,17 @@ class Targets:
     def __init__(self) -> None:
         self.by_source: defaultdict[str, list[Target]] = defaultdict(list)
         self.by_workflow: dict[UUID, Target] = {}
+        self.may_hold_back = False
 
     def add_subscription(self, target: Target) -> None:
         """Add one that listens to its source."""
         self.by_source[target.source].append(target)
+        self.may_hold_back = self.may_hold_back or target.flow.holds_back
+
+    def add_workflow(self, target: Target) -> None:
+        """Add one that an event names."""
+        self.by_workflow[target.workflow_id] = target
+        self.may_hold_back = self.may_hold_back or target.flow.holds_back
 
     def of(self, arrival: Arrival) -> list[Target]:
         """Return the targets of an event's own project."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from django.core.files.storage import storages
 from django.test import override_settings
 
 from leadsend.access.models import Membership, Project, Role, User
-from leadsend.lib import clock
+from leadsend.lib import clock, ids
 from triggers import endpoints, signatures
 from triggers.models import WebhookEndpoint
 from workflows import drafts, publishing
@@ -34,6 +35,13 @@ def objects_on_files(tmp_path):
     }
     with override_settings(STORAGES=stores):
         yield
+
+
+@pytest.fixture
+def ids_in_order(monkeypatch):
+    """Give every id a millisecond of its own: within one their order is left to chance."""
+    real, moments = ids.uuid7, itertools.count(int(clock.now().timestamp() * 1000))
+    monkeypatch.setattr(ids, "uuid7", lambda at_ms=None: real(at_ms or next(moments)))
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from runtime.models import ConcurrencyTurn, Execution, ExecutionTimer
 from triggers.models import TriggerEvent
 from triggers.tests.test_dispatch import arrive, fate_of
 
+pytestmark = pytest.mark.usefixtures("ids_in_order")
+
 KEY = "{{ event.email }}"
 ADA, BOB = "ada@example.com", "bob@example.com"
 

@@ -133,7 +133,10 @@ def step_sentence(step: Mapping[str, Any], *, catalog: CatalogView) -> str:
 def flow_sentences(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """Return in words when the settings hold runs back, or let them go first."""
     said = []
-    concurrency, debounce = _mapping(settings.get("concurrency")), _mapping(settings.get("debounce"))
+    concurrency, debounce = (
+        _mapping(settings.get("concurrency")),
+        _mapping(settings.get("debounce")),
+    )
     if concurrency:
         most = concurrency.get("limit", 1)
         then = _POLICIES.get(str(concurrency.get("policy", "queue")), "")
