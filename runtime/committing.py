@@ -27,7 +27,8 @@ def commit(
 
     1. Pure steps run in memory, before anything is locked; of runs that may have been answered in
        step 2, with the answers locked.
-    2. Concurrency keys are locked, then the rows still held; a run that is missing in the answer was handed on.
+    2. Concurrency keys are locked, then the rows still held; a run that is missing in the answer
+       was handed on.
     3. Cancels and pauses are heeded; writes of our own are made, and their steps go on.
     4. Records, intents, statuses, timers and mails are written; ends pass their turns on.
 
