@@ -36,6 +36,7 @@ from runtime.models import (
     ExecutionTimer,
     Worker,
 )
+from workflows.models import WorkflowStep
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,10 @@ def _expired() -> tuple[Q, Q]:
     """Return what is RUNNING and can be taken away, and what a wish nobody saw waits for."""
     grace = timedelta(seconds=settings.LEADSEND_LEASE_S)
     expired = Q(status="RUNNING") & (
-        Q(lease_until__lt=Now()) | Q(lease_until=None) | Q(deadline_at__lt=Now() - grace)
+        Q(lease_until__lt=Now())
+        | Q(lease_until=None)
+        # What is being undone is past its limit already, and held by somebody who is alive.
+        | (Q(deadline_at__lt=Now() - grace) & ~Q(pending__contains=[{"undo": True}]))
     )
     asked = Q(cancel_requested_at__isnull=False) & ~Q(status__in=(*FINAL_EXECUTION, "RUNNING"))
     return expired, asked
@@ -212,10 +216,20 @@ def _ends(
 ) -> Iterator[tuple[str, ExecutionStatus, dict[str, str]]]:
     if execution.cancel_requested_at is not None:
         yield "cancelled", ExecutionStatus.CANCELLED, _CANCELLED
-    if execution.deadline_at is not None and execution.deadline_at < now:
+    if _is_late(execution, now) and not _has_to_undo(execution):
         yield "timed_out", ExecutionStatus.TIMED_OUT, _TIMED_OUT
     if execution.crash_count >= MOST_CRASHES:
         yield "poisoned", ExecutionStatus.FAILED, _POISON
+
+
+def _is_late(execution: Execution, now: datetime) -> bool:
+    return execution.deadline_at is not None and execution.deadline_at < now
+
+
+def _has_to_undo(execution: Execution) -> bool:
+    """Say whether an engine has to end it, because steps of it may have to be undone."""
+    steps = WorkflowStep.objects.filter(version_id=execution.version_id)
+    return steps.filter(extra__has_key="undo").exists()
 
 
 def _hand_on(executions: Sequence[Execution]) -> None:

@@ -16,6 +16,7 @@ from leadsend.lib.redaction import forgetting_secrets, register_secrets
 from runtime.claiming import Claimed
 from runtime.engine.advance import advance, answer
 from runtime.engine.commands import ApplyWrite, CallEffect, Finish
+from runtime.engine.decide import TIMED_OUT
 from runtime.engine.outcomes import close_open_steps, records_after_crash
 from runtime.engine.state import RunState, StepKey, StepRecord, is_in_reserve
 from runtime.engine.transitions import STEP_FINAL
@@ -28,11 +29,6 @@ _POISON: Final = {
     "code": "poison",
     "message": "The process that ran this died three times, so it is not tried again. "
     "The event is kept: replay it once the cause is found.",
-    "step_id": None,
-}
-_TIMED_OUT: Final = {
-    "code": "timed_out",
-    "message": "The run was at work for longer than its time limit.",
     "step_id": None,
 }
 Command = CallEffect | ApplyWrite
@@ -191,7 +187,14 @@ class Run:
         if not self.under_way:
             return False
         waited = self.clock() - self.cancelled_at if self.cancelled_at else timedelta()
-        return self.is_over_time() or waited > CANCEL_PATIENCE
+        if waited > CANCEL_PATIENCE:
+            return True
+        # Undoing has no limit of its own but those of its steps.
+        return self.is_over_time() and not self._is_undoing()
+
+    def _is_undoing(self) -> bool:
+        plan = self.compiled.plan
+        return bool(plan.undo) and any(key[0] in plan.undo_ids for key in self.under_way)
 
     def drop_asked(self) -> None:
         """Forget effects and writes that were not begun; a later pass asks for them again."""
@@ -245,9 +248,11 @@ class Run:
 
     def intents(self) -> list[dict[str, Any]]:
         """Return what stands in ``pending``: every effect that may be under way after the commit."""
+        undo_ids = self.compiled.plan.undo_ids if self.compiled.plan.undo else ()
         return [
-            {"step": call.step_id, "item": call.item, "attempt": call.attempt}
+            {"step": call.step_id, "item": call.item, "attempt": call.attempt, **undoing}
             for call in (*self.under_way.values(), *self.asked)
+            for undoing in ({"undo": True} if call.step_id in undo_ids else {},)
         ]
 
     def run_ms(self) -> int:
@@ -289,7 +294,16 @@ class Run:
         if self.claimed.crash_count >= MOST_CRASHES:
             return self._ending(Finish(status="FAILED", error=_POISON))
         if self.is_over_time() and not self.under_way:
-            return self._ending(Finish(status="TIMED_OUT", error=_TIMED_OUT))
+            return self._out_of_time()
+        return None
+
+    def _out_of_time(self) -> Finish | None:
+        """End, unless there are steps that may have to be undone: then nothing else may start."""
+        if not self.compiled.plan.undo:
+            return self._ending(TIMED_OUT)
+        if not self.state.timed_out:
+            self.state.timed_out = True
+            self.drop_asked()
         return None
 
     def _ending(self, finish: Finish) -> Finish:

@@ -14,6 +14,7 @@ from runtime.engine.joins import standing
 from runtime.engine.outcomes import close_open_steps, record_answer
 from runtime.engine.plan import Plan, PlanStep
 from runtime.engine.state import RunState, StepRecord
+from runtime.engine.undoing import next_undo, with_undone
 from runtime.engine.work import Work
 
 
@@ -97,9 +98,11 @@ class _Pass:
         done, state = self.done, self.state
         if self.stopped:
             done.calls, done.applies, done.due_at = [], [], None
-        started: list[CallEffect | ApplyWrite] = [*done.calls, *done.applies]
-        if not started and not state.in_flight:
+        if not done.calls and not done.applies and not state.in_flight:
             done.finish = finish_of(self.plan, state)
+            if done.finish and self.plan.undo:
+                done.finish = self.undo(done.finish)
+        started: list[CallEffect | ApplyWrite] = [*done.calls, *done.applies]
         if done.finish:
             self.close()
         state.in_flight.update((command.step_id, command.item) for command in started)
@@ -172,6 +175,17 @@ class _Pass:
     def wait(self, due_at: datetime) -> None:
         if self.done.due_at is None or due_at < self.done.due_at:
             self.done.due_at = due_at
+
+    def undo(self, finish: Finish) -> Finish | None:
+        """Begin undo steps one after the other; None as long as there is something to wait for."""
+        while undo := next_undo(self.plan, self.state, finish):
+            if undo.record is None:
+                self.start(undo.step, attempt=1, again=0)
+            else:
+                self.go_on(undo.step, undo.record)
+            if self.state.latest.get(undo.key) is undo.record:
+                return None
+        return with_undone(self.plan, self.state, finish)
 
     def close(self) -> None:
         closed = close_open_steps(self.state, now=self.work.clock())

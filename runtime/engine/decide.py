@@ -10,9 +10,18 @@ from runtime.engine.commands import Command, Finish, RunPure, Skip, WaitFor, Wai
 from runtime.engine.joins import standing
 from runtime.engine.plan import Plan, PlanStep
 from runtime.engine.state import RunState, StepRecord
+from runtime.engine.undoing import next_undo, with_undone
 from runtime.engine.work import Work
 
 _FAILED: Final = frozenset({"FAILED", "TIMED_OUT"})
+TIMED_OUT: Final = Finish(
+    status="TIMED_OUT",
+    error={
+        "code": "timed_out",
+        "message": "The run was at work for longer than its time limit.",
+        "step_id": None,
+    },
+)
 
 
 def decide(plan: Plan, state: RunState, now: datetime) -> list[Command]:
@@ -21,7 +30,8 @@ def decide(plan: Plan, state: RunState, now: datetime) -> list[Command]:
     - A step starts when its join is satisfied, and is skipped when no branch led to it.
     - A final failure without an ``error`` edge, an ``end`` step or a cancel starts nothing more;
       the run ends once nothing is in flight.
-    - While a step is UNCERTAIN only a cancel ends the run.
+    - While a step is UNCERTAIN only a cancel or the run's time limit ends it.
+    - A run that fails or is out of time first undoes what it did, as ``undoing`` says.
     - An empty answer, or one of waits only, means that something outside has to come first: an
       effect under way, an answer, or a person.
 
@@ -35,13 +45,13 @@ def decide(plan: Plan, state: RunState, now: datetime) -> list[Command]:
             commands.extend(_of_step(plan, step, state, work))
     if not commands and not state.in_flight:
         finish = finish_of(plan, state)
-        return [finish] if finish else []
+        return list(_undo_or_end(plan, state, finish, now)) if finish else []
     return commands
 
 
 def is_stopped(plan: Plan, state: RunState) -> bool:
-    """Say whether nothing new may start: cancelled, failed for good, or ended."""
-    if state.cancel_requested:
+    """Say whether nothing new may start: cancelled, out of time, failed for good, or ended."""
+    if state.cancel_requested or state.timed_out:
         return True
     return any(stops(plan.by_id[record.step_id], record) for record in state.latest.values())
 
@@ -67,14 +77,14 @@ def finish_of(plan: Plan, state: RunState) -> Finish | None:
         record = state.latest.get(step.key)
         if record is None or (record.status == "SUCCESS" and step.kind != "end"):
             continue
-        if record.status == "UNCERTAIN":
+        if record.status == "UNCERTAIN" and not state.timed_out:
             return None
         waits = waits or record.status == "WAITING" or is_retried(record)
         # An end that was reached stands: a failure after it is of a branch still under way then.
         if stops(step, record) and (stopping is None or stopping[0].kind != "end" == step.kind):
             stopping = step, record
     if stopping is None:
-        return None if waits else Finish(status="SUCCESS")
+        return TIMED_OUT if state.timed_out else None if waits else Finish(status="SUCCESS")
     step, record = stopping
     return _ended(step, record) if record.status == "SUCCESS" else _failed(step, record)
 
@@ -100,14 +110,32 @@ def _of_step(plan: Plan, step: PlanStep, state: RunState, work: Work) -> Iterato
     record = state.latest.get(step.key)
     if step.key in state.in_flight:
         return
-    if record is not None and record.status == "WAITING":
+    if record is not None:
+        yield from _go_on(step, record, state, work)
+        return
+    ready = _standing(plan, step, state)
+    if ready == "dead":
+        yield Skip(step_id=step.id)
+    elif ready == "ready":
+        yield _start(step, work, attempt=1, again=0)
+
+
+def _undo_or_end(plan: Plan, state: RunState, finish: Finish, now: datetime) -> Iterator[Command]:
+    undo = next_undo(plan, state, finish)
+    if undo is None:
+        end = with_undone(plan, state, finish)
+        yield from [end] if end else []
+        return
+    work = Work(plan, state, now=now, clock=lambda: now)
+    if undo.record is None:
+        yield _start(undo.step, work, attempt=1, again=0)
+    else:
+        yield from _go_on(undo.step, undo.record, state, work)
+
+
+def _go_on(step: PlanStep, record: StepRecord, state: RunState, work: Work) -> Iterator[Command]:
+    if record.status == "WAITING":
         yield _waiting(step, record, state, work)
-    elif record is None:
-        ready = _standing(plan, step, state)
-        if ready == "dead":
-            yield Skip(step_id=step.id)
-        elif ready == "ready":
-            yield _start(step, work, attempt=1, again=0)
     elif record.due_at is not None and is_retried(record):
         if record.due_at > work.now:
             yield WaitUntil(step_id=step.id, due_at=record.due_at)

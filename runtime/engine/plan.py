@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from leadsend.lib.errors import ConfigurationError
@@ -74,7 +74,8 @@ class PlanStep:
 class Plan:
     """All steps, each after all its predecessors, and what expressions see of the document.
 
-    ``has_waits`` says that a step may wait for an answer.
+    ``has_waits`` says that a step may wait for an answer. ``undo`` maps a step's id to the step that undoes it, which stands in ``by_id`` but not in
+    ``steps``: no branch leads to it.
     """
 
     steps: tuple[PlanStep, ...]
@@ -82,6 +83,12 @@ class Plan:
     variables: Mapping[str, Any]
     timeout_s: float | None = None
     has_waits: bool = False
+    undo: Mapping[str, PlanStep] = field(default_factory=dict)
+
+    @property
+    def undo_ids(self) -> frozenset[str]:
+        """Return the ids of the steps that only undo others."""
+        return frozenset(step.id for step in self.undo.values())
 
 
 def compile_plan(document: Mapping[str, Any], catalog: CatalogView) -> Plan:
@@ -92,15 +99,18 @@ def compile_plan(document: Mapping[str, Any], catalog: CatalogView) -> Plan:
     """
     graph = Graph.of(document)
     _check(document, graph)
-    index = {step_id: at for at, step_id in enumerate(graph.order)}
-    steps = tuple(_step(step_id, graph, index, catalog) for step_id in graph.order)
+    order = [step_id for step_id in graph.order if step_id not in graph.undoes]
+    index = {step_id: at for at, step_id in enumerate((*order, *graph.undoes))}
+    steps = tuple(_step(step_id, graph, index, catalog) for step_id in order)
+    undo = {done: _step(step_id, graph, index, catalog) for step_id, done in graph.undoes.items()}
     settings = document.get("settings") or {}
     return Plan(
         steps=steps,
-        by_id={step.id: step for step in steps},
+        by_id={step.id: step for step in (*steps, *undo.values())},
+        undo=undo,
         variables={v["key"]: v.get("value") for v in document.get("variables") or ()},
         timeout_s=settings.get("timeout_s"),
-        has_waits=any(step.wait is not None for step in steps),
+        has_waits=any(step.wait is not None for step in (*steps, *undo.values())),
     )
 
 
@@ -116,6 +126,11 @@ def _check(document: Mapping[str, Any], graph: Graph) -> None:
             if end not in graph.steps:
                 raise ConfigurationError(
                     f"An edge names the step {end}, which does not exist.", code="edge_unknown"
+                )
+            if end in graph.undoes:
+                raise ConfigurationError(
+                    f"The step {end} undoes another one, so no edge may lead to it or from it.",
+                    code="undo_linked",
                 )
 
 

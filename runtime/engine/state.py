@@ -88,6 +88,7 @@ class RunState:
     cancel_requested: bool = False
     answers: dict[StepKey, Any] = field(default_factory=dict)
     reserve: dict[StepKey, StepRecord] = field(default_factory=dict)
+    timed_out: bool = False
 
     def fold(self, records: Iterable[StepRecord]) -> None:
         """Take in records in any order; a later attempt replaces an earlier one.

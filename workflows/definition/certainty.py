@@ -37,7 +37,13 @@ def certain_before(graph: Graph) -> Mapping[str, Steps]:
         if isinstance(parent, str) and parent in implied:
             implied[step] |= implied[parent]
             done[step] |= done[parent]
-    return {step: implied[step] & done[step] for step in graph.order}
+    certain = {step: implied[step] & done[step] for step in graph.order}
+    # What is undone has succeeded, and with it what was certain before it.
+    return certain | {
+        step: certain[undone] | {undone}
+        for step, undone in graph.undoes.items()
+        if step in certain and undone in certain
+    }
 
 
 def _implied_on(graph: Graph, edge: Edge, before: Steps) -> Steps:

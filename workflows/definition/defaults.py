@@ -28,7 +28,15 @@ _FILLED: dict[str, dict[str, Any]] = {
 # Left out of both forms.
 _UNSAID: dict[str, dict[str, Any]] = {
     "document": {},
-    "steps": {"title": "", "note": "", "parent": "", "join": "all", "retry": {}, "action_key": ""},
+    "steps": {
+        "title": "",
+        "note": "",
+        "parent": "",
+        "join": "all",
+        "retry": {},
+        "action_key": "",
+        "undo": "",
+    },
     "edges": {},
     "triggers": {"title": ""},
     "variables": {"title": "", "description": "", "value": None},

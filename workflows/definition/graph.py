@@ -27,13 +27,15 @@ class Graph:
 
     Steps without a usable id, repeated ids and edges that lead nowhere are left out, so that it
     can be made of any draft. ``order`` lists the steps so that each follows all its predecessors;
-    steps in a circle or behind one are not in it.
+    steps in a circle or behind one are not in it. ``undoes`` maps a step that only undoes another
+    one to that other step; where several name the same, the first has it.
     """
 
     steps: Mapping[str, Mapping[str, Any]]
     outgoing: Mapping[str, tuple[Edge, ...]]
     incoming: Mapping[str, tuple[Edge, ...]]
     order: tuple[str, ...]
+    undoes: Mapping[str, str]
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
@@ -52,6 +54,7 @@ class Graph:
             outgoing={step: tuple(outgoing[step]) for step in steps},
             incoming={step: tuple(incoming[step]) for step in steps},
             order=_order(steps, outgoing, incoming),
+            undoes=_undoes(steps),
         )
 
     def successors(self, step: str, branch: str | None = None) -> tuple[str, ...]:
@@ -73,7 +76,9 @@ class Graph:
         return tuple(
             step
             for step, data in self.steps.items()
-            if not self.incoming[step] and (data.get("parent") or "") == parent
+            if not self.incoming[step]
+            and (data.get("parent") or "") == parent
+            and step not in self.undoes
         )
 
     def kind(self, step: str) -> str:
@@ -87,9 +92,10 @@ class Graph:
         return join
 
     def ancestors(self, step: str) -> frozenset[str]:
-        """Return all steps from which this one can be reached."""
-        found: set[str] = set()
-        pending = [step]
+        """Return all steps from which this one can be reached; an undo step comes after its own."""
+        done = self.undoes.get(step)
+        found: set[str] = set() if done is None else {done}
+        pending = [step if done is None else done]
         while pending:
             for source in self.predecessors(pending.pop()):
                 if source not in found:
@@ -109,7 +115,7 @@ class Graph:
                 if target not in found:
                     found.add(target)
                     pending.append(target)
-        return frozenset(found)
+        return frozenset(found) | {step for step, done in self.undoes.items() if done in found}
 
     def find_cycle(self) -> tuple[str, ...]:
         """Return the steps of one circle in the direction of its edges, the first in the document first."""
@@ -138,6 +144,15 @@ def _sound_edges(document: Mapping[str, Any], steps: Mapping[str, Any]) -> Itera
         if source in steps and target in steps and (source, target, branch) not in seen:
             seen.add((source, target, branch))
             yield Edge(source=source, target=target, branch=branch, index=index)
+
+
+def _undoes(steps: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for step, data in steps.items():
+        undo = data.get("undo")
+        if isinstance(undo, str) and undo in steps and undo != step:
+            found.setdefault(undo, step)
+    return found
 
 
 def _order(

@@ -232,9 +232,9 @@ class _Walk:
 
     def _branches(self, step: str) -> tuple[OutlineBranch, ...]:
         ways = self.graph.branches(step)
+        found = self._undo(step)
         if len(ways.get("default", ())) == 1 and len(ways) == 1:
-            return ()
-        found = []
+            return tuple(found)
         for key, targets in ways.items():
             own = tuple(target for target in targets if len(self.graph.incoming[target]) == 1)
             for start in [(target,) for target in own] if key == "default" else [own]:
@@ -243,6 +243,14 @@ class _Walk:
                     label = branch_label(self.graph.steps[step], key)
                     found.append(OutlineBranch(label=label, steps=steps))
         return tuple(found)
+
+    def _undo(self, step: str) -> list[OutlineBranch]:
+        """Return the step that undoes this one, told where it belongs."""
+        undo = self.graph.steps[step].get("undo")
+        if not isinstance(undo, str) or self.graph.undoes.get(undo) != step:
+            return []
+        told = self._told((undo,))
+        return [OutlineBranch(label="If the run fails later", steps=told)] if told else []
 
     def _next(self, first: int) -> tuple[str, ...]:
         """Return the steps to which only steps of this block lead; ``first`` is its first number.

@@ -156,7 +156,11 @@ _STEP_FIELDS: Mapping[str, Any] = {
     "join": _JOIN,
     "parent": {"type": "string", "maxLength": 80},
 }
-_EFFECT_FIELDS: Mapping[str, Any] = {"retry": _RETRY, "timeout_s": _SECONDS}
+_EFFECT_FIELDS: Mapping[str, Any] = {
+    "retry": _RETRY,
+    "timeout_s": _SECONDS,
+    "undo": {"type": "string", "maxLength": 80},
+}
 _KINDS_WITH_EFFECTS = frozenset({"action", "workflow", "code"})
 
 EDGE: Schema = {
