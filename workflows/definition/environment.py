@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from registry.sdk.catalog_view import CatalogView
+from workflows.definition.called_input import input_of
+from workflows.definition.waiting_rules import output_of
 
 Schema = Mapping[str, Any]
 
@@ -33,13 +35,23 @@ _REQUEST: Schema = {
 def common_roots(document: Mapping[str, Any], catalog: CatalogView) -> dict[str, Schema]:
     """Return the roots that are the same at every step: all but ``steps``, ``item``, ``index``."""
     return {
-        "event": event_schema(document["triggers"], catalog),
+        "event": _event_of(document, catalog),
         "request": _REQUEST,
         "vars": _variables(document["variables"]),
         "run": closed({"id": _TEXT, "url": _TEXT, "started_at": _MOMENT}),
         "now": _MOMENT,
         "workflow": closed({"id": _TEXT, "name": _TEXT}),
     }
+
+
+def _event_of(document: Mapping[str, Any], catalog: CatalogView) -> Schema:
+    """Return what ``event`` may be; of a workflow that others call, what they hand over too."""
+    wanted = input_of(document)
+    if wanted is None:
+        return event_schema(document["triggers"], catalog)
+    if not document["triggers"]:
+        return wanted
+    return union([event_schema(document["triggers"], catalog), wanted])
 
 
 def event_schema(triggers: Iterable[Mapping[str, Any]], catalog: CatalogView) -> Schema:
@@ -56,6 +68,10 @@ def event_schema(triggers: Iterable[Mapping[str, Any]], catalog: CatalogView) ->
 
 def output_schema(step: Mapping[str, Any], catalog: CatalogView) -> Schema:
     """Return what a step's ``output`` is; anything where that is not known."""
+    if step.get("kind") in ("wait", "approval", "workflow"):
+        cfg = step.get("cfg")
+        key = cfg.get("trigger_key") if isinstance(cfg, Mapping) else None
+        return output_of(step, event_schema([{"trigger_key": key}], catalog))
     key = step.get("action_key")
     action = catalog.action(key) if step.get("kind") == "action" and isinstance(key, str) else None
     return action.output_schema if action else _ANY

@@ -24,6 +24,15 @@ class _Place:
     path: str
     step_id: str | None = None
 
+    def at(self, name: str) -> _Place:
+        """Return the place of one setting."""
+        path = pointer.join(self.path, name)
+        return _Place(types=self.types, path=path, step_id=self.step_id)
+
+
+# What the step that is waited for has put out: the name of it.
+_MADE: Mapping[str, str] = {"reply": "message_id", "answer": "task_id"}
+
 
 def check_expressions(
     document: Mapping[str, Any],
@@ -116,8 +125,24 @@ def _check_step(step: Mapping[str, Any], place: _Place, catalog: CatalogView) ->
         key = step.get("action_key")
         action = catalog.action(key) if isinstance(key, str) else None
         yield from _values(cfg, place, schema=action.config_schema if action else None)
-    elif kind in {"delay", "end"}:
+    elif kind == "wait":
+        yield from _wait(cfg, place, catalog)
+    elif kind in {"delay", "end", "approval", "workflow"}:
         yield from _values(cfg, place)
+
+
+def _wait(cfg: Any, place: _Place, catalog: CatalogView) -> Iterator[Problem]:
+    if not isinstance(cfg, Mapping):
+        return
+    yield from _values({key: value for key, value in cfg.items() if key != "match"}, place)
+    step, what = cfg.get("step"), cfg.get("for")
+    if isinstance(step, str) and isinstance(what, str) and what in _MADE and not cfg.get("key"):
+        yield from _values(f"{{{{ steps.{step}.output.{_MADE[what]} }}}}", place.at("step"))
+    if cfg.get("match"):
+        event = environment.event_schema([cfg], catalog)
+        roots = {name: place.types.roots[name] for name in ("request", "now")} | {"event": event}
+        where = _Place(types=TypeEnv(roots=roots), path=place.path, step_id=place.step_id)
+        yield from _values(cfg["match"], where.at("match"))
 
 
 def _cases(cfg: Any, place: _Place) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from leadsend.lib.errors import Problem, Severity
 from workflows.definition import pointer, schema
 from workflows.definition.graph import Graph
 from workflows.definition.suggestions import nearest
+from workflows.definition.waiting_rules import answer_keys
 from workflows.definition.words import label_of
 
 _BRANCHES: Mapping[str, tuple[str, ...]] = {
@@ -17,7 +18,6 @@ _BRANCHES: Mapping[str, tuple[str, ...]] = {
     "delay": ("default",),
     "wait": ("default", "timeout"),
     "loop": ("default",),
-    "approval": ("approved", "rejected", "timeout"),
     "workflow": ("default", "error"),
     "code": ("default", "error"),
     "end": (),
@@ -31,6 +31,8 @@ def branches_of(step: Mapping[str, Any]) -> tuple[str, ...]:
     kind = step.get("kind")
     if kind == "switch":
         return (*_case_keys(step), "default")
+    if kind == "approval":
+        return (*answer_keys(step), "timeout")
     return _BRANCHES.get(kind, ("default",)) if isinstance(kind, str) else ("default",)
 
 
@@ -63,6 +65,7 @@ def check_graph(graph: Graph, paths: Mapping[str, str]) -> Iterator[Problem]:
         yield _problem("cycle", message, paths[cycle[0]], cycle[0])
     yield from _check_reach(graph, paths)
     for step in graph.steps:
+        yield from _check_timeout(graph, step, paths[step])
         yield from _check_join(graph, step, paths[step])
         yield from _check_end(graph, step, paths[step])
         yield from _check_parent(graph, step, paths[step])
@@ -129,6 +132,16 @@ def _hangs_on_nothing(graph: Graph, step: str) -> bool:
     return bool(edges) and all(
         edge.branch not in branches_of(graph.steps[edge.source]) for edge in edges
     )
+
+
+def _check_timeout(graph: Graph, step: str, path: str) -> Iterator[Problem]:
+    data = graph.steps[step]
+    cfg = data.get("cfg")
+    if graph.kind(step) not in {"wait", "approval"} or "timeout" not in graph.branches(step):
+        return
+    if isinstance(cfg, Mapping) and not cfg.get("timeout"):
+        message = f"{label_of(data)} waits for ever, so its branch “timeout” is never taken: say how long."
+        yield _warning("never_times_out", message, pointer.join(path, "cfg"), step)
 
 
 def _check_join(graph: Graph, step: str, path: str) -> Iterator[Problem]:

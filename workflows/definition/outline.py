@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from registry.sdk.catalog_view import CatalogView
 from registry.sdk.sentences import humanised, render_sentence, words_of
 from workflows.definition.expressions import sentences
 from workflows.definition.graph import Graph
+from workflows.definition.waiting_words import waiting_sentence
 
 _ROOTS = re.compile(r"\b(?:event|request|steps|vars|item|run|workflow)(?:\.\w+)+")
 _BRANCHES: Mapping[str, str] = {
@@ -34,6 +35,9 @@ _ICONS: Mapping[str, str] = {
     "switch": "git-fork",
     "delay": "hourglass",
     "end": "circle-stop",
+    "wait": "hourglass",
+    "approval": "list-checks",
+    "workflow": "workflow",
 }
 
 
@@ -124,6 +128,8 @@ def step_sentence(step: Mapping[str, Any], *, catalog: CatalogView) -> str:
             return "Takes one of several ways"
         case "delay":
             return _wait_sentence(cfg)
+        case "wait" | "approval" | "workflow":
+            return waiting_sentence(step, catalog=catalog)
         case "end":
             return "Stops here" if cfg.get("status") != "failed" else "Stops here as failed"
         case other:
@@ -168,9 +174,10 @@ def without_paths(text: str) -> str:
 
 def branch_label(step: Mapping[str, Any], branch: str) -> str:
     """Return a branch's name in words, "" for the usual way on."""
-    for case in _mapping(step.get("cfg")).get("cases", ()):
+    cfg = _mapping(step.get("cfg"))
+    for case in (*_list(cfg.get("cases")), *_list(cfg.get("answers"))):
         if isinstance(case, Mapping) and case.get("key") == branch:
-            return str(case.get("label") or humanised(branch))
+            return str(case.get("label") or case.get("title") or humanised(branch))
     return _BRANCHES.get(branch, humanised(branch))
 
 
@@ -186,6 +193,10 @@ def _wait_sentence(cfg: Mapping[str, Any]) -> str:
     if "for" in cfg:
         return f"Waits {words_of(cfg['for'], {})}"
     return f"Waits until {words_of(cfg.get('until'), {}) or 'a moment not chosen yet'}"
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -11,9 +11,11 @@ from zoneinfo import available_timezones
 from leadsend.lib.errors import Problem, Severity
 from registry.sdk.catalog_view import CatalogView
 from workflows.definition import durations, form, pointer, schema, slugs
+from workflows.definition.called_input import check_input
 from workflows.definition.condition_form import check_condition_form
 from workflows.definition.flow_rules import check_flow
 from workflows.definition.suggestions import nearest
+from workflows.definition.waiting_rules import check_waiting
 from workflows.definition.words import label_of
 
 
@@ -79,6 +81,7 @@ def check_settings(document: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(code="unknown_timezone", message=message, path="/settings/timezone")
     if isinstance(settings, Mapping):
         yield from check_flow(settings)
+    yield from check_input(document)
 
 
 def _check_names(
@@ -128,6 +131,8 @@ def _check_kind(
         yield from _check_cases(step["cfg"], cfg_path, step_id)
     elif kind == "delay":
         yield from _check_delay(step["cfg"], cfg_path, step_id)
+    elif kind in {"wait", "approval"}:
+        yield from check_waiting(step, path=cfg_path, step_id=step_id, catalog=catalog)
 
 
 def _check_action(

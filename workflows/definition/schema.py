@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from workflows.definition import durations, slugs
+from workflows.definition import durations, slugs, waiting_schemas
 from workflows.definition.defaults import FORMAT
 
 Schema = Mapping[str, Any]
@@ -24,7 +24,7 @@ UNARY_OPERATORS = frozenset(
 POLICIES = ("queue", "drop_new", "cancel_old", "coalesce")
 VARIABLE_TYPES = ("text", "number", "boolean", "json")
 # Their shape is accepted so that documents keep them, but they cannot be published yet.
-KINDS_TO_COME = frozenset({"wait", "loop", "approval", "workflow", "code"})
+KINDS_TO_COME = frozenset({"loop", "code"})
 
 _ID = {"type": "string", "pattern": slugs.PATTERN}
 _TITLE = {"type": "string", "maxLength": 200}
@@ -121,10 +121,10 @@ CFG_SCHEMAS: Mapping[str, Schema] = {
             "output": {},
         },
     },
-    "wait": {"type": "object"},
+    "wait": waiting_schemas.WAIT,
     "loop": {"type": "object"},
-    "approval": {"type": "object"},
-    "workflow": {"type": "object"},
+    "approval": waiting_schemas.APPROVAL,
+    "workflow": waiting_schemas.WORKFLOW,
     "code": {"type": "object"},
 }
 KINDS = tuple(CFG_SCHEMAS)
@@ -205,6 +205,7 @@ SETTINGS: Schema = {
         "timezone": {"type": "string", "minLength": 1, "maxLength": 80},
         "business_key": {"type": "string", "maxLength": 1000},
         "on_failure": {"type": "string", "maxLength": 120},
+        "input": {"type": "object"},
         "timeout_s": _SECONDS,
         "priority": {"type": "integer", "minimum": -10, "maximum": 10},
         "concurrency": {

@@ -157,6 +157,10 @@ def _expand_step(step: dict[str, Any]) -> None:
     kind = step.get("kind")
     if kind == "delay":
         step["cfg"] = _delay_cfg(cfg)
+    elif kind in ("wait", "approval") and isinstance(cfg, dict) and "timeout" in cfg:
+        step["cfg"] = cfg | {"timeout": durations.expand(cfg["timeout"])}
+    elif kind == "workflow" and isinstance(cfg, str):
+        step["cfg"] = {"workflow": cfg}
     elif kind == "condition" and isinstance(cfg, dict) and "op" in cfg:
         step["cfg"] = {"all": [cfg]}
     elif kind == "condition" and isinstance(cfg, list):
