@@ -7,7 +7,7 @@ from typing import Any
 
 from leadsend.lib.errors import InvalidInput, Problem
 from registry.catalog import catalog
-from workflows import variables
+from workflows import calls, variables
 from workflows.definition.validation import errors_of, validate
 from workflows.models import Workflow
 
@@ -15,7 +15,8 @@ from workflows.models import Workflow
 def problems_of(workflow: Workflow, document: Mapping[str, Any]) -> list[Problem]:
     """Return the problems of a document that is, or is to become, one of this workflow."""
     problems = validate(document, catalog=catalog())
-    return problems + variables.missing_secrets(workflow, document)
+    problems += variables.missing_secrets(workflow, document)
+    return problems + calls.problems_of_calls(workflow, document)
 
 
 def refuse_errors(problems: list[Problem]) -> None:
