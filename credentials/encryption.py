@@ -41,16 +41,28 @@ def encrypt(text: str) -> str:
     return f"{ring.current_id}:{token.decode()}"
 
 
+def encrypt_bytes(data: bytes) -> bytes:
+    """Return the ciphertext of bytes under the newest key, in the same form."""
+    ring = keyring()
+    return b":".join((ring.current_id.encode(), ring.ciphers[ring.current_id].encrypt(data)))
+
+
 def decrypt(ciphertext: str) -> str:
     """Return the text of a ciphertext. Raises UnknownKeyError or DamagedError."""
-    key_id, colon, token = ciphertext.partition(":")
+    return decrypt_bytes(ciphertext.encode()).decode()
+
+
+def decrypt_bytes(ciphertext: bytes) -> bytes:
+    """Return the bytes of a ciphertext. Raises UnknownKeyError or DamagedError."""
+    name, colon, token = ciphertext.partition(b":")
+    key_id = name.decode("ascii", "replace")
     if not colon:
         raise DamagedError
     cipher = keyring().ciphers.get(key_id)
     if cipher is None:
         raise UnknownKeyError(key_id)
     try:
-        return cipher.decrypt(token.encode()).decode()
+        return cipher.decrypt(token)
     except InvalidToken as error:
         raise DamagedError from error
 

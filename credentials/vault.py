@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +37,7 @@ def unseal(sealed: str, *, owner_id: UUID, field: str) -> str:
     Raises ConfigurationError that says whether a key is missing, the ciphertext is damaged, or it
     was moved here from another row.
     """
-    envelope = json.loads(_opened(sealed))
+    envelope = json.loads(_opened(sealed.encode()))
     if (envelope["owner"], envelope["field"]) != (str(owner_id), field):
         raise ConfigurationError(
             "This secret was sealed for another place and does not open here: enter it again.",
@@ -45,6 +46,20 @@ def unseal(sealed: str, *, owner_id: UUID, field: str) -> str:
     value = str(envelope["value"])
     register_secrets([value])
     return value
+
+
+def seal_bytes(data: bytes, *, owner_id: UUID, field: str) -> bytes:
+    """Return the ciphertext of much data that opens only for this owner under this name."""
+    return encryption.encrypt_bytes(_bound(owner_id, field) + data)
+
+
+def unseal_bytes(sealed: bytes, *, owner_id: UUID, field: str) -> bytes:
+    """Return the data. Raises ConfigurationError as ``unseal`` does."""
+    opened = _opened(sealed)
+    bound = _bound(owner_id, field)
+    if not opened.startswith(bound):
+        raise ConfigurationError("This data was sealed for another place.", code="secret_moved")
+    return opened[len(bound) :]
 
 
 def seal_fields(fields: Mapping[str, str], *, owner_id: UUID) -> str:
@@ -84,12 +99,16 @@ def current_key_id() -> str:
 
 def resealed(sealed: str) -> str:
     """Return the same envelope under the newest key. Raises ConfigurationError."""
-    return encryption.encrypt(_opened(sealed))
+    return encryption.encrypt_bytes(_opened(sealed.encode())).decode()
 
 
-def _opened(sealed: str) -> str:
+def _bound(owner_id: UUID, field: str) -> bytes:
+    return owner_id.bytes + sha256(field.encode()).digest()
+
+
+def _opened(sealed: bytes) -> bytes:
     try:
-        return encryption.decrypt(sealed)
+        return encryption.decrypt_bytes(sealed)
     except encryption.UnknownKeyError as error:
         raise ConfigurationError(
             f"The key {error.args[0]} that sealed this secret is missing: "

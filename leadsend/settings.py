@@ -160,7 +160,7 @@ _OBJECTS: dict[str, Any] = (
     }
     if S3_ENDPOINT_URL or _S3_KEY
     else {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "BACKEND": "leadsend.lib.objects.DurableFiles",
         "OPTIONS": {"location": str(STATE_DIR / "objects"), "allow_overwrite": True},
     }
 )

@@ -146,6 +146,7 @@ def _claimed(start: Start, terms: Terms, claimed_at: datetime, now: datetime) ->
         now=now,
         worker_id=terms.worker_id,
         start=start,
+        data_bytes=len(start.event or "") + len(start.request or ""),
     )
 
 

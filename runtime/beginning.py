@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 
@@ -14,8 +16,10 @@ from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import AWAY, Connection
 from leadsend.lib.redaction import forgetting_secrets
 from registry.sdk.catalog_view import CatalogView
+from runtime import fetching
 from runtime.claiming import Claimed, load_steps
 from runtime.engine.state import RunInfo, RunState
+from runtime.fetching import has_large
 from runtime.plans import NO_DOCUMENT, Compiled, Plans, secrets_of
 from runtime.runs import Run
 
@@ -25,6 +29,20 @@ _LONGEST_BUSINESS_KEY: Final = 300
 _ANY_EVENT: Final = {"email": "event.email", "name": "event.name"}
 
 
+@dataclass(slots=True, kw_only=True)
+class Begun:
+    """What came of a claim: runs, what could not be made ready, and what has to come later.
+
+    ``broken`` is a bug of ours, in one of many: it must not take the others along. Of ``late`` the
+    object storage did not give the values now.
+    """
+
+    runs: list[Run] = field(default_factory=list)
+    broken: list[Claimed] = field(default_factory=list)
+    late: list[Claimed] = field(default_factory=list)
+    large_bytes: Mapping[UUID, int] = field(default_factory=dict)
+
+
 def begin(
     connection: Connection,
     claimed: Sequence[Claimed],
@@ -32,25 +50,36 @@ def begin(
     plans: Plans,
     catalog: CatalogView,
     clock: Callable[[], datetime],
-) -> tuple[list[Run], list[Claimed]]:
-    """Return the runs, ready to be advanced, and what could not be made ready; queries once.
-
-    The latter is a bug of ours, in one of many: it must not take the others along.
-    """
+    room_bytes: int = fetching.MOST_HELD_BYTES,
+) -> Begun:
+    """Return the runs, ready to be advanced; queries once, fetches large values for a moment."""
     compiled = plans.of_versions(connection, [row.version_id for row in claimed])
-    known = load_steps(connection, [row.id for row in claimed if not row.is_fresh])
-    runs, broken = [], []
+    known: fetching.Steps = load_steps(connection, [row.id for row in claimed if not row.is_fresh])
+    begun = Begun()
+    lost: Mapping[UUID, LeadSendError] = {}
+    if any(has_large(row, known.get(row.id, ())) for row in claimed):
+        brought = fetching.bring_in(claimed, known, room_bytes=room_bytes)
+        claimed, known, lost, begun.late = brought.rows, brought.steps, brought.lost, brought.late
+        begun.large_bytes = brought.large_bytes
     for row in claimed:
         try:
-            run = _run(row, compiled.get(row.version_id) or NO_DOCUMENT, catalog, clock)
+            plan = compiled.get(row.version_id) or NO_DOCUMENT
+            if row.id in lost:
+                plan = _unreadable(plan, lost[row.id])
+            run = _run(row, plan, catalog, clock)
             run.load(known.get(row.id, ()))
-            runs.append(run)
+            run.large_bytes = begun.large_bytes.get(row.id, 0)
+            begun.runs.append(run)
         except AWAY:
             raise
         except Exception:
             log.exception("execution not begun", extra={"execution": str(row.id)})
-            broken.append(row)
-    return runs, broken
+            begun.broken.append(row)
+    return begun
+
+
+def _unreadable(compiled: Compiled, error: LeadSendError) -> Compiled:
+    return replace(compiled, error=ConfigurationError(error.message, code=error.code))
 
 
 def _run(
@@ -77,6 +106,7 @@ def _run(
         clock=clock,
         secrets=tuple(str(value) for value in secrets.values() if value),
     )
+    run.state_bytes = claimed.data_bytes
     run.business_key = claimed.business_key or _business_key(run)
     return run
 

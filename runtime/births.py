@@ -10,6 +10,7 @@ from leadsend.lib.postgres import Connection
 from leadsend.lib.redaction import redact
 from runtime.copying import NULL, copy_in, json, line, moment, number, text, uuid
 from runtime.engine.transitions import EXECUTION_FINAL
+from runtime.placing import placed_json
 from runtime.runs import Run
 from runtime.starts import Start
 from runtime.storable import to_json
@@ -52,7 +53,7 @@ def _line(run: Run, start: Start, status: str, lease_s: float) -> str:
         json(start.request),
         text(run.business_key),
         json(to_json(_hidden(run, finish.error))) if finish and finish.error else NULL,
-        json(to_json(_hidden(run, finish.output))) if finish else NULL,
+        json(placed_json(_hidden(run, finish.output), run)) if finish else NULL,
         json(to_json(run.metrics())) if finish else NULL,
         number(start.replay),
         number(target.timeout_s),

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from leadsend.lib import clock, ids
 from leadsend.lib.errors import ConfigurationError, PermanentError
+from leadsend.lib.payloads import wrapped
 from leadsend.lib.postgres import Connection
 from runtime.storable import to_json
 
@@ -57,7 +58,7 @@ def start(connection: Connection, place: Place, given: Mapping[str, Any]) -> dic
         "project": place.project_id,
         "workflow": workflow_id,
         "version": version_id,
-        "event": to_json(event),
+        "event": to_json(wrapped(event)),
         "business_key": "" if business_key else place.business_key,
         "timeout": timeout_s or DEFAULT_TIMEOUT_S,
         "caller": place.execution_id,

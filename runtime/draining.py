@@ -28,12 +28,14 @@ from runtime.claiming import Claimed
 from runtime.committing import commit
 from runtime.effects import EffectLoop
 from runtime.failure_handlers import FAILURES
+from runtime.fetching import MOST_HELD_BYTES
 from runtime.leases import DatabaseClock, Leases
 from runtime.plans import Plans
 from runtime.quarantine import Quarantine
 from runtime.recording import Recorded
 from runtime.runs import Answer, Run
 from runtime.starts import Terms
+from runtime.storing_values import LATE_PAUSE_S, Storing
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,7 @@ class Engine:
         self._claim_at = 0.0
         self._due_at = float("inf")
         self._quarantine = Quarantine()
+        self._storing = Storing()
         self.leases = Leases(
             worker_id=self.worker_id,
             lease_s=options.lease_s,
@@ -142,6 +145,8 @@ class Engine:
         taken = self._take_new(connection)
         answered = self._take_answers()
         self._look_after_limits()
+        for run in self._storing.due(self.held):
+            self._to_record[run.id] = run
         recorded = self._record_all(connection)
         return bool(moved or taken.moved or claimed or answered or recorded)
 
@@ -225,20 +230,24 @@ class Engine:
         batch: UUID | None = None,
     ) -> None:
         self.clock.set(claimed[-1].now)
-        runs, broken = begin(
+        begun = begin(
             connection,
             claimed,
             plans=self._plans,
             catalog=self.options.catalog,
             clock=self.clock.now,
+            room_bytes=MOST_HELD_BYTES - self._storing.held_bytes(self.held),
         )
+        runs = begun.runs
         for run in runs:
             run.batch = batch
             self.held[run.id] = self._to_record[run.id] = run
         self.leases.hold(runs, since=since)
-        if broken:
+        if begun.broken:
             self._write_out(connection, runs, also=batch)
-            recording.hand_back(connection, broken, is_crash=True)
+            recording.hand_back(connection, begun.broken, is_crash=True)
+        if begun.late:
+            recording.postpone(connection, begun.late, pause_s=LATE_PAUSE_S)
 
     def _write_out(
         self, connection: Connection, runs: Sequence[Run], *, also: UUID | None = None
@@ -323,11 +332,19 @@ class Engine:
 
     def _record(self, connection: Connection, runs: list[Run]) -> None:
         since = clock.monotonic()
-        said = commit(
-            connection, runs, lease_s=self.options.lease_s, is_stopping=self._stopping.is_set()
+        made = self._storing.commit(
+            connection,
+            runs,
+            partial(commit, lease_s=self.options.lease_s, is_stopping=self._stopping.is_set()),
+            write_out=partial(self._write_out, connection),
         )
-        has_left = any(run.left_called for run in runs)
-        self._committed(runs, said, since)
+        has_left = any(run.left_called for run in made.runs)
+        for run in made.given_up:
+            recording.postpone(connection, [run.claimed], pause_s=LATE_PAUSE_S)
+            self._forget(run)
+        for run in made.late:
+            self._to_record.pop(run.id, None)
+        self._committed(made.runs, made.said, since)
         if has_left:
             called_runs.cancel_called(connection)
 

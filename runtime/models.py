@@ -13,6 +13,7 @@ from django.db.models.functions import Collate, Now, Upper
 
 from leadsend.access.models import Project, ProjectQuerySet, ProjectRow, Team, User
 from leadsend.lib import clock, ids
+from leadsend.lib.payload_field import PayloadField
 from workflows.models import StepKind, Workflow, WorkflowVersion
 
 
@@ -110,12 +111,12 @@ class Execution(models.Model):
     crash_count = models.SmallIntegerField(db_default=0)
     claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     pending = models.JSONField(null=True, blank=True, editable=False)
-    context_data = models.JSONField(db_default={}, help_text="The event's data.")
-    request_data = models.JSONField(null=True, blank=True)
+    context_data = PayloadField(db_default={}, help_text="The event's data.")
+    request_data = PayloadField(null=True, blank=True)
     business_key = models.CharField(max_length=300, db_default="")
     concurrency_key = models.CharField(max_length=300, null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
-    output = models.JSONField(null=True, blank=True)
+    output = PayloadField(null=True, blank=True)
     metrics = models.JSONField(null=True, blank=True)
     retry_of = models.UUIDField(null=True, blank=True)
     parent_execution = models.UUIDField(
@@ -255,8 +256,8 @@ class StepExecution(models.Model):
     again = models.IntegerField(db_default=0)
     status = models.CharField(max_length=10, choices=StepStatus.choices)
     branch = models.CharField(max_length=80, db_default="")
-    input_data = models.JSONField(null=True, blank=True)
-    result_data = models.JSONField(null=True, blank=True)
+    input_data = PayloadField(null=True, blank=True)
+    result_data = PayloadField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     effect_key = models.UUIDField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)

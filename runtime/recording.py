@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from leadsend.lib.ids import uuid7
 from leadsend.lib.input_guard import clean_text
+from leadsend.lib.payloads import Oversized
 from leadsend.lib.postgres import Connection
 from leadsend.lib.redaction import redact
 from runtime import births, failure_handlers, waits
 from runtime.claiming import Claimed
 from runtime.copying import NULL, copy_in, json, line, moment, number, text, uuid
 from runtime.engine.state import StepRecord
+from runtime.outgrowing import MOST_STATE_BYTES, Outgrown
+from runtime.placing import placed_json
 from runtime.runs import Run
-from runtime.storable import to_json
+from runtime.storable import payload_json, to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,26 @@ def hand_back(connection: Connection, claimed: Sequence[Claimed], *, is_crash: b
     connection.execute(_HAND_BACK, {"ids": ids, "fences": fences, "crash": int(is_crash)})
 
 
+def postpone(connection: Connection, claimed: Sequence[Claimed], *, pause_s: float) -> None:
+    """Make executions pending again for a later moment: what they need is away. No crash."""
+    ids, fences = [row.id for row in claimed], [row.fence for row in claimed]
+    connection.execute(_POSTPONE, {"ids": ids, "fences": fences, "pause": pause_s})
+
+
+def large_values(run: Run) -> list[bytes]:
+    """Return the JSON of all that the next commit would write and that no row may hold."""
+    values = [value for step in run.unsaved for value in (step.input, step.output)]
+    if run.finish is not None:
+        values.append(run.finish.output)
+    found = []
+    for value in values:
+        try:
+            payload_json(_hidden(run, value))
+        except Oversized as large:
+            found.append(large.data)
+    return found
+
+
 def disown(connection: Connection, *, worker_id: UUID, held: Collection[UUID]) -> int:
     """Make pending again what this process claimed without knowing: the claim's answer was lost.
 
@@ -140,7 +164,9 @@ def _row(run: Run, status: str) -> tuple[Any, ...]:
         to_json(run.intents()) if status == "RUNNING" else None,
         run.business_key,
         to_json(_hidden(run, finish.error)) if finish else None,
-        to_json(_hidden(run, finish.output) if hidden else finish.output) if finish else None,
+        placed_json(_hidden(run, finish.output) if hidden else finish.output, run)
+        if finish
+        else None,
         to_json(run.metrics()) if finish else None,
         run.run_ms(),
         run.due_at if status == "PENDING" else None,
@@ -161,11 +187,25 @@ def _write_steps(connection: Connection, runs: Sequence[Run]) -> None:
     for run in runs:
         # A record that came later in the same commit replaces an earlier one of the same attempt.
         latest = {run.row_id(record): record for record in run.unsaved}
+        grown_bytes = 0
         for row_id, step in latest.items():
-            if run.is_tried_again or row_id in run.open_rows:
-                changed.append(_step_row(run, row_id, step))
+            is_new = not (run.is_tried_again or row_id in run.open_rows)
+            try:
+                row = _step_line(run, row_id, step) if is_new else _step_row(run, row_id, step)
+            except Oversized:
+                kept = partial(placed_json, run=run)
+                make = _step_line if is_new else _step_row
+                row = make(run, row_id, step, dumped=kept)
+                grown_bytes += len(to_json(step.output) or "")
+            if is_new:
+                new.append(row)
+                grown_bytes += len(row)
             else:
-                new.append(_step_line(run, row_id, step))
+                changed.append(row)
+                grown_bytes += len(row[_OUTPUT] or "")
+        if run.state_bytes + grown_bytes > MOST_STATE_BYTES and not run.is_weighed:
+            raise Outgrown(run)
+        run.grown_bytes = grown_bytes
     if new:
         copy_in(connection, _COPY, new)
     if changed:
@@ -173,7 +213,17 @@ def _write_steps(connection: Connection, runs: Sequence[Run]) -> None:
             cursor.executemany(_UPSERT, changed)
 
 
-def _step_row(run: Run, row_id: UUID, step: StepRecord) -> tuple[Any, ...]:
+# Where the output stands in a step's row.
+_OUTPUT: Final = 12
+
+
+def _step_row(
+    run: Run,
+    row_id: UUID,
+    step: StepRecord,
+    *,
+    dumped: Callable[[Any], str | None] = payload_json,
+) -> tuple[Any, ...]:
     return (
         row_id,
         run.claimed.project_id,
@@ -186,8 +236,8 @@ def _step_row(run: Run, row_id: UUID, step: StepRecord) -> tuple[Any, ...]:
         step.again,
         step.status,
         step.branch,
-        to_json(_hidden(run, step.input)),
-        to_json(_hidden(run, step.output)),
+        dumped(_hidden(run, step.input)),
+        dumped(_hidden(run, step.output)),
         to_json(_hidden(run, step.error)),
         step.effect_key,
         step.due_at,
@@ -197,7 +247,13 @@ def _step_row(run: Run, row_id: UUID, step: StepRecord) -> tuple[Any, ...]:
     )
 
 
-def _step_line(run: Run, row_id: UUID, step: StepRecord) -> str:
+def _step_line(
+    run: Run,
+    row_id: UUID,
+    step: StepRecord,
+    *,
+    dumped: Callable[[Any], str | None] = payload_json,
+) -> str:
     hides = bool(run.secrets)
     return line(
         uuid(row_id),
@@ -211,8 +267,8 @@ def _step_line(run: Run, row_id: UUID, step: StepRecord) -> str:
         str(step.again),
         step.status,
         text(step.branch),
-        json(to_json(_hidden(run, step.input) if hides else step.input)),
-        json(to_json(_hidden(run, step.output) if hides else step.output)),
+        json(dumped(_hidden(run, step.input) if hides else step.input)),
+        json(dumped(_hidden(run, step.output) if hides else step.output)),
         json(to_json(_hidden(run, step.error) if hides else step.error)),
         uuid(step.effect_key),
         moment(step.due_at),
@@ -327,6 +383,13 @@ _HAND_BACK: Final = """
 UPDATE workflow_execution e SET
   status = 'PENDING', fence = e.fence + 1, crash_count = e.crash_count + %(crash)s,
   lease_until = NULL, worker_id = NULL
+FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[]) AS v(id, fence)
+WHERE e.id = v.id AND e.fence = v.fence AND e.status = 'RUNNING' AND e.id = ANY(%(ids)s::uuid[])
+"""
+_POSTPONE: Final = """
+UPDATE workflow_execution e SET
+  status = 'PENDING', fence = e.fence + 1, lease_until = NULL, worker_id = NULL,
+  run_after = statement_timestamp() + make_interval(secs => %(pause)s)
 FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[]) AS v(id, fence)
 WHERE e.id = v.id AND e.fence = v.fence AND e.status = 'RUNNING' AND e.id = ANY(%(ids)s::uuid[])
 """

@@ -14,7 +14,7 @@ from uuid import UUID
 from leadsend.lib import ids
 from leadsend.lib.errors import Conflict, InvalidInput, Problem
 from registry.catalog import catalog
-from runtime import turns
+from runtime import payloads, turns
 from runtime.ending import database_now
 from runtime.keeping import ALL, Kept, Wish, keep
 from runtime.models import Execution, StepExecution
@@ -138,7 +138,8 @@ def _insert(
     values = {name: getattr(execution, name) for name in _TAKEN_OVER}
     if again.event is not None:
         # What it is about is read from the event anew.
-        values |= {"context_data": dict(again.event), "business_key": ""}
+        event = payloads.offloaded(dict(again.event), project_id=execution.project_id)
+        values |= {"context_data": event, "business_key": ""}
     begun = Execution(
         id=ids.uuid7(int(now.timestamp() * 1000)),
         version=version,

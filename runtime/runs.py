@@ -22,6 +22,7 @@ from runtime.engine.state import RunState, StepKey, StepRecord, is_in_reserve
 from runtime.engine.transitions import STEP_FINAL
 from runtime.engine.waits import ANSWERED_KINDS
 from runtime.plans import Compiled
+from runtime.storable import to_json
 
 MOST_CRASHES: Final = 3
 CANCEL_PATIENCE: Final = timedelta(seconds=30)
@@ -70,6 +71,8 @@ class Run:
     committed yet or which could not begin, ``under_way`` those that were handed to the effect loop.
     ``open_rows`` are the step rows in the database that are not final and may be written again.
     ``batch`` is the trace that stands for the execution while it has no row (``batches``).
+    ``state_bytes`` is no less than the JSON that expressions can see, and grows by ``grown_bytes``
+    with this commit, unless it ``is_weighed`` exactly; ``large_bytes`` came from the object storage.
     """
 
     claimed: Claimed
@@ -91,6 +94,11 @@ class Run:
     is_tried_again: bool = False
     is_pausing: bool = False
     has_dropped: bool = False
+    state_bytes: int = 0
+    grown_bytes: int = 0
+    large_bytes: int = 0
+    is_weighed: bool = False
+    storage_tries: int = 0
     was_recorded: bool = False
     left_called: bool = False
     cancelled_at: datetime | None = None
@@ -120,6 +128,8 @@ class Run:
     def load(self, records: Iterable[StepRecord]) -> None:
         """Take in the rows of earlier claims, and what a crash left behind."""
         rows = list(records)
+        if rows:
+            self.state_bytes += len(to_json([row.output for row in rows]) or "")
         self.state.fold(row for row in rows if not is_in_reserve(row))
         self.state.reserve = {(r.step_id, r.item): r for r in rows if is_in_reserve(r)}
         self.open_rows = {self.row_id(row) for row in rows if row.status not in STEP_FINAL}
@@ -235,6 +245,8 @@ class Run:
         self.state.answers.clear()
         self.left_called = False
         self.is_tried_again, self.was_recorded, self.batch = False, True, None
+        self.state_bytes += self.grown_bytes
+        self.grown_bytes, self.storage_tries, self.is_weighed = 0, 0, False
 
     @contextmanager
     def hiding_secrets(self) -> Iterator[None]:

@@ -9,19 +9,27 @@ from typing import Any
 import orjson
 
 from leadsend.lib.input_guard import clean_text
+from leadsend.lib.payloads import Reference, checked
 
 
 def to_json(value: Any) -> str | None:
     """Return JSON that PostgreSQL can store: no NUL, no lone surrogates, no NaN; None for None."""
-    if value is None:
-        return None
+    return None if value is None else _dumped(value).decode()
+
+
+def payload_json(value: Any) -> str | None:
+    """Return the same for a column whose large values lie elsewhere. Raises Oversized."""
+    return None if value is None else checked(value, _dumped(value))
+
+
+def _dumped(value: Any) -> bytes:
     try:
         data = orjson.dumps(value, default=_default)
     except (TypeError, ValueError):  # too large a number, a lone surrogate, a strange key
-        return json.dumps(_clean(value), default=_default, ensure_ascii=False)
+        return json.dumps(_clean(value), default=_default, ensure_ascii=False).encode()
     if b"\\u0000" in data:
         data = orjson.dumps(_clean(value), default=_default)
-    return data.decode()
+    return data
 
 
 def _clean(value: Any) -> Any:
@@ -37,6 +45,8 @@ def _clean(value: Any) -> Any:
 
 
 def _default(value: Any) -> Any:
+    if isinstance(value, Reference):
+        return value.stored()
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, set | frozenset):

@@ -56,7 +56,9 @@ def _keyed(arrivals: Sequence[Arrival], project_id: UUID, topic: str, match: str
 
 
 def _said(arrival: Arrival) -> str:
-    data = orjson.Fragment(arrival.data_text or "{}")
+    # Of a large event the answer holds the data itself: a reference counts as a whole column only.
+    is_plain = not arrival.is_large
+    data = orjson.Fragment(arrival.data_text or "{}") if is_plain else arrival.scope()["event"]
     said = {"event": data, "event_id": arrival.event_id, "received_at": arrival.received_at}
     return orjson.dumps(said).decode()
 

@@ -14,13 +14,14 @@ def split(starts: Sequence[Start], terms: Terms | None) -> tuple[list[Start], li
     """Return those that begin now and those that wait for their turn in the queue.
 
     A replay waits: its number is its identity, and somebody may have asked for it twice. So does
-    whatever the settings of its workflow may hold back.
+    whatever the settings of its workflow may hold back, and an event that takes much memory.
     """
     room = terms.room if terms is not None else 0
     now: list[Start] = []
     later: list[Start] = []
     for start in starts:
         may = len(now) < room and start.target.begins_at_once and not start.arrival.replay
+        may = may and not start.arrival.is_large
         (now if may else later).append(start)
     return now, later
 

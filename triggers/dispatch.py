@@ -15,7 +15,7 @@ from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
 from runtime.batches import Taken, leave_trace
 from runtime.starts import Terms
-from triggers import answering, beginning, failures, holding
+from triggers import answering, beginning, failures, holding, large_events
 from triggers.dispatch_statements import (
     CANDIDATES,
     EVENTS,
@@ -83,6 +83,11 @@ def _dispatch_on(
 ) -> Taken:
     with connection.transaction():
         taken, arrivals = _take(connection, take, what)
+        late = large_events.bring_in(arrivals)
+        if late:
+            large_events.put_back(connection, late)
+            taken -= len(late)
+            arrivals = [arrival for arrival in arrivals if arrival not in late]
         if not arrivals:
             return Taken(moved=taken)
         targets = _targets(connection, arrivals)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from leadsend.lib import ids
 from leadsend.lib.input_guard import clean_text
+from leadsend.lib.payloads import Reference, encode
+from runtime import payloads
 
 MAX_KEY = 300
 
@@ -22,7 +22,7 @@ class NewEvent:
 
     ``source`` says where it came from (``Subscription.source``); ``dedupe_key`` is the identity
     the sender gave it within that source. ``data`` and ``request`` are JSON that went through the
-    input guard, or was made by us. ``subscription_id`` or ``workflow_id`` limit what it starts.
+    input guard or was made by us, or a Reference to such. ``subscription_id`` or ``workflow_id`` limit what it starts.
     ``event_id`` is made up here, so that a lost answer to a commit can be read again.
     """
 
@@ -31,7 +31,7 @@ class NewEvent:
     trigger_type: str
     source: str
     data: Any
-    request: Mapping[str, Any] | None = None
+    request: Mapping[str, Any] | Reference | None = None
     dedupe_key: str | None = None
     subscription_id: UUID | None = None
     workflow_id: UUID | None = None
@@ -144,8 +144,29 @@ def answers(
 
 
 def to_json(value: Any) -> str:
-    """Return JSON text; uuids, dates and whole numbers beyond 64 bits are not expected here."""
-    return orjson.dumps(value).decode()
+    """Return the text of a column; dates and whole numbers beyond 64 bits are not expected here.
+
+    Raises Oversized for what ``offloaded`` was to take away before.
+    """
+    return encode(value)
+
+
+def offloaded(event: NewEvent) -> NewEvent:
+    """Return the event with its large values in the object storage.
+
+    Small ones cost one look at their size. Blocks for large ones; raises Unavailable when the
+    storage is away.
+    """
+    data = payloads.offloaded(event.data, project_id=event.project_id)
+    request = payloads.offloaded(event.request, project_id=event.project_id)
+    return replaced(event, data=data, request=request)
+
+
+def replaced(event: NewEvent, *, data: Any, request: Any) -> NewEvent:
+    """Return the event with these values."""
+    if data is event.data and request is event.request:
+        return event
+    return replace(event, data=data, request=request)
 
 
 def _answer(event: NewEvent, known: Mapping[tuple[str, str], tuple[UUID, Any]]) -> Accepted:

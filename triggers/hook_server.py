@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import IO, Any
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
@@ -12,7 +12,8 @@ from django.db import close_old_connections
 
 from leadsend.lib import clock
 from leadsend.lib.errors import LeadSendError, Unavailable
-from triggers import endpoints, hooks
+from leadsend.lib.payloads import INLINE_LIMIT
+from triggers import endpoints, hooks, large_bodies
 from triggers.endpoints import Endpoint
 from triggers.events import Accepted, NewEvent
 from triggers.group_commit import GroupCommit
@@ -75,7 +76,13 @@ async def _reply(scope: Scope, receive: Receive) -> HookAnswer:
     endpoint = await _find(request.token)
     reader = hooks.check_head(endpoint, request)
     body = await _body(receive)
+    if not isinstance(body, bytes):
+        with body:
+            event = await large_bodies.event_of(endpoint, request, body, reader=reader)
+        return hooks.answer(await accept(event))
     event = hooks.event_of(endpoint, request, body, reader=reader, now=clock.now())
+    if len(body) > large_bodies.SURELY_SMALL:
+        event = await large_bodies.offloaded(event)
     return hooks.answer(await accept(event, size_bytes=len(body)))
 
 
@@ -124,8 +131,11 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
 
 
-async def _body(receive: Receive) -> bytes:
-    """Return the whole body, counted while it arrives: chunked ones declare no length."""
+async def _body(receive: Receive) -> bytes | IO[bytes]:
+    """Read the whole body, counted while it arrives: chunked ones declare no length.
+
+    A large one is a file on disk, so that many at once take no memory.
+    """
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await _all_parts(receive)
@@ -135,19 +145,29 @@ async def _body(receive: Receive) -> bytes:
         ) from error
 
 
-async def _all_parts(receive: Receive) -> bytes:
+async def _all_parts(receive: Receive) -> bytes | IO[bytes]:
     parts: list[bytes] = []
     size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        part = message.get("body", b"")
-        size += len(part)
-        hooks.check_size(size)
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+    file: IO[bytes] | None = None
+    try:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            part = message.get("body", b"")
+            size += len(part)
+            hooks.check_size(size)
+            parts.append(part)
+            if size > INLINE_LIMIT:
+                file = file or large_bodies.spool()
+                file.write(b"".join(parts))
+                parts.clear()
+            if not message.get("more_body", False):
+                return file or b"".join(parts)
+    except BaseException:
+        if file is not None:
+            file.close()
+        raise
 
 
 async def _send(reply: HookAnswer, send: Send) -> None:

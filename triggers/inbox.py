@@ -18,6 +18,7 @@ from triggers.events import (
     answers,
     columns,
     keys_of,
+    offloaded,
     repeated,
     with_identity,
 )
@@ -31,12 +32,12 @@ def accept(events: Sequence[NewEvent]) -> list[Accepted]:
 
     An event whose key its source has sent before is not stored; it gets the first one's answer.
     Inside a transaction it becomes part of that, and is accepted when the caller commits. Raises
-    Unavailable when the database is away. A lost connection is tried once more: the ids are made
+    Unavailable when the database is away, or the object storage for a large event. A lost connection is tried once more: the ids are made
     here and the statement gives way to what is there, so nothing can be stored twice.
     """
     if not events:
         return []
-    named = [with_identity(event) for event in events]
+    named = [offloaded(with_identity(event)) for event in events]
     try:
         return _store(named)
     except (OperationalError, InterfaceError, InternalError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ import orjson
 
 from leadsend.lib import ids
 from leadsend.lib.errors import LeadSendError
+from leadsend.lib.payloads import MARK, Reference, parsed
 from triggers import db_changes, filters
 from triggers.flow import Flow, flow_of
 
@@ -74,11 +75,32 @@ class Arrival:
     trigger_type: str = ""
     _scope: dict[str, Any] | None = field(default=None, repr=False)
 
+    @property
+    def is_large(self) -> bool:
+        """Say whether a look at the text is needed to know where the event lies."""
+        return bool(
+            (self.data_text and self.data_text.startswith(MARK))
+            or (self.request_text and self.request_text.startswith(MARK))
+        )
+
+    def large(self) -> list[Reference]:
+        """Return what of the event lies in the object storage."""
+        texts = (self.data_text, self.request_text)
+        values = [parsed(text) for text in texts if text and text.startswith(MARK)]
+        return [value for value in values if isinstance(value, Reference)]
+
+    def bring_in(self, found: Mapping[Reference, bytes]) -> None:
+        """Take the values from there, so that filters can look at them."""
+        data, request = parsed(self.data_text or "{}"), parsed(self.request_text or "{}")
+        data = orjson.loads(found[data]) if isinstance(data, Reference) else data
+        request = orjson.loads(found[request]) if isinstance(request, Reference) else request
+        self._scope = filters.scope_of(data, request, self.received_at)
+
     def scope(self) -> dict[str, Any]:
         """Return the roots for the filter."""
         if self._scope is None:
-            data = orjson.loads(self.data_text) if self.data_text else {}
-            request = orjson.loads(self.request_text) if self.request_text else {}
+            data = parsed(self.data_text or "{}")
+            request = parsed(self.request_text or "{}")
             self._scope = filters.scope_of(data, request, self.received_at)
         return self._scope
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from leadsend.access.models import Project, ProjectQuerySet, ProjectRow
 from leadsend.lib import clock
+from leadsend.lib.payload_field import PayloadField
 from workflows.models import Workflow
 
 
@@ -184,8 +185,8 @@ class TriggerEvent(models.Model):
     trigger_type = models.CharField(max_length=20)
     source = models.CharField(max_length=200)
     dedupe_key = models.CharField(max_length=300, null=True, blank=True)
-    data = models.JSONField(null=True)
-    request = models.JSONField(null=True, blank=True)
+    data = PayloadField(null=True)
+    request = PayloadField(null=True, blank=True)
     is_sample = models.BooleanField(db_default=False)
     fate = models.JSONField(null=True, blank=True)
     received_at = models.DateTimeField(db_default=Now())

@@ -178,7 +178,7 @@ s AS (INSERT INTO trigger_event (id, project_id, trigger_key, trigger_type, sour
     '{{"method":"POST","headers":{{"host":"127.0.0.1"}},"query":{{}},"ip":"127.0.0.1"}}'::jsonb
     FROM e WHERE e.id IN (SELECT event_id FROM k) ON CONFLICT (id) DO NOTHING RETURNING id)
 INSERT INTO trigger_inbox (id, event_id, replay) SELECT id, id, 0 FROM s ON CONFLICT DO NOTHING;
-"""  # noqa: S608 - our own words
+"""
 
 
 def _bare_groups(endpoint: WebhookEndpoint, seconds: float) -> float:

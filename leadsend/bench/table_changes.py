@@ -46,9 +46,9 @@ def _writes(link: postgres.Connection) -> dict[str, float]:
 
 def _timed(link: postgres.Connection, table: str) -> Iterator[float]:
     statements = (
-        f"INSERT INTO {_SCHEMA}.{table} VALUES (%s, {_LEAD})",  # noqa: S608 - constants of this module
-        f"UPDATE {_SCHEMA}.{table} SET status = 'called', score = 90 WHERE id = %s",  # noqa: S608 - the same
-        f"DELETE FROM {_SCHEMA}.{table} WHERE id = %s",  # noqa: S608 - the same
+        f"INSERT INTO {_SCHEMA}.{table} VALUES (%s, {_LEAD})",
+        f"UPDATE {_SCHEMA}.{table} SET status = 'called', score = 90 WHERE id = %s",
+        f"DELETE FROM {_SCHEMA}.{table} WHERE id = %s",
     )
     for number in range(WRITES):
         for statement in statements:
@@ -60,7 +60,7 @@ def _timed(link: postgres.Connection, table: str) -> Iterator[float]:
 def _drained_per_s(link: postgres.Connection) -> float:
     asyncio.run(_drain())
     link.execute(
-        f"INSERT INTO {_SCHEMA}.watched SELECT n, 'Ada', 'a@example.org', '', '', '', 'new', n "  # noqa: S608 - the same
+        f"INSERT INTO {_SCHEMA}.watched SELECT n, 'Ada', 'a@example.org', '', '', '', 'new', n "
         "FROM generate_series(1, %s) n",
         [DRAINED],
     )

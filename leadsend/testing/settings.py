@@ -16,7 +16,7 @@ DATABASES["default"]["TEST"] = {"NAME": f"test_{env.text('LEADSEND_TEST_DB', 'le
 STATIC_ROOT = Path(tempfile.mkdtemp(prefix="leadsend-static-"))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["objects"] = {
-    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "BACKEND": "leadsend.lib.objects.DurableFiles",
     "OPTIONS": {"location": tempfile.mkdtemp(prefix="leadsend-test-"), "allow_overwrite": True},
 }
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}

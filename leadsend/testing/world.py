@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import Any
 
 from leadsend.access import audit
@@ -20,10 +21,13 @@ from leadsend.testing.factories import (
     make_webhook_endpoint,
     make_workflow,
 )
+from runtime import payloads
 from workflows import creation, drafts
 
 KEYS = {"actions": "set_fields", "trigger-types": "manual", "credential-types": "bearer"}
-_OTHERS = {"number": "1", "other": "1"}
+# What a step gave that is too large for its row; its hash is in an address.
+LARGE = b'{"note":"%s"}' % (b"x" * 300_000)
+_OTHERS = {"number": "1", "other": "1", "sha256": sha256(LARGE).hexdigest()}
 VARIABLES = [{"key": "hot_score", "type": "number", "value": 50}]
 
 
@@ -40,7 +44,7 @@ def make_world(project: Project, user: User) -> dict[str, str]:
     assert version is not None
     event = make_event(project=project)
     execution = make_execution(version=version, status="SUCCESS", trigger_event_id=event.pk)
-    make_step(execution)
+    make_step(execution, result_data=payloads.put(LARGE, project_id=project.pk))
     token, _ = create_token(user=user, project=project, name="CRM", scopes=["read"])
     rows: dict[str, Any] = {
         "workflows": workflow,

@@ -13,11 +13,12 @@ from rest_framework.response import Response
 
 from leadsend.lib.api import ProjectViewSet
 from leadsend.lib.errors import NotFound
-from runtime import executions
+from runtime import executions, payloads
 from runtime.api import serializers as taken
 from runtime.api import shapes
 from runtime.api.filters import ExecutionFilter
 from runtime.api.replaying import replay as replay_hook
+from runtime.large_values import reference_in
 from runtime.models import Execution, ExecutionQuerySet, StepExecution
 
 
@@ -31,6 +32,7 @@ class ExecutionViewSet(ProjectViewSet):
         "list": "execution.read",
         "retrieve": "execution.read",
         "steps": "execution.read",
+        "payload": "execution.read",
         "cancel": "execution.operate",
         "pause": "execution.operate",
         "resume": "execution.operate",
@@ -51,7 +53,7 @@ class ExecutionViewSet(ProjectViewSet):
 
     def retrieve(self, request: Request, pk: str) -> Response:
         """Show a run."""
-        return Response(shapes.execution(self._run()))
+        return Response(shapes.execution_detail(self._run()))
 
     @extend_schema(responses=taken.StepRunsSerializer, filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)
@@ -61,6 +63,21 @@ class ExecutionViewSet(ProjectViewSet):
         rows = list(StepExecution.objects.of_execution(run.pk))
         rows.sort(key=lambda row: (row.started_at or row.created_at, row.attempt, row.step_id))
         return Response({"results": [shapes.step(row, run) for row in rows], "next": None})
+
+    @extend_schema(responses=taken.AnyJSON, filters=False)
+    @action(
+        detail=True,
+        methods=["get"],
+        url_path=r"payloads/(?P<sha256>[0-9a-f]{64})",
+        pagination_class=None,
+    )
+    def payload(self, request: Request, pk: str, sha256: str) -> Response:
+        """Show a value of the run or its steps that is too large to stand in their row."""
+        run = self._run()
+        reference = reference_in(run, sha256)
+        if reference is None:
+            raise NotFound("The run has no such value.")
+        return Response(payloads.whole(reference, project_id=run.project_id))
 
     @extend_schema(request=taken.NothingSerializer, responses=taken.ExecutionSerializer)
     @action(detail=True, methods=["post"])

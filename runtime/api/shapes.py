@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
+from leadsend.lib.payloads import Reference
+from runtime import payloads
 from runtime.models import Execution, StepExecution, Task
 
 JSON = dict[str, Any]
@@ -13,7 +16,7 @@ _KEPT_BACK = frozenset({"traceback"})
 
 
 def execution(row: Execution) -> JSON:
-    """Return an execution; durations are in milliseconds."""
+    """Return an execution; durations are in milliseconds, large values are links."""
     return {
         "id": row.pk,
         "project_id": row.project_id,
@@ -23,10 +26,10 @@ def execution(row: Execution) -> JSON:
         "trigger_type": row.trigger_type,
         "trigger_key": row.trigger_key,
         "status": row.status,
-        "context_data": row.context_data,
+        "context_data": value(row.context_data, row.pk),
         "business_key": row.business_key,
         "error": error(row.error),
-        "output": row.output,
+        "output": value(row.output, row.pk),
         "metrics": row.metrics,
         "retry_of": row.retry_of,
         "lineage": row.lineage,
@@ -38,6 +41,23 @@ def execution(row: Execution) -> JSON:
         "ended_at": row.ended_at,
         "execution_time": row.execution_time,
     }
+
+
+def execution_detail(row: Execution) -> JSON:
+    """Return an execution with its values as a whole, from the object storage where they lie."""
+    large = {
+        name: payloads.whole(getattr(row, name), project_id=row.project_id)
+        for name in ("context_data", "output")
+    }
+    return {**execution(row), **large}
+
+
+def value(stored: Any, execution_id: UUID) -> Any:
+    """Return a value, or of a large one ``{"$payload": {"bytes", "sha256", "url"}}``."""
+    if not isinstance(stored, Reference):
+        return stored
+    url = f"/api/v1/executions/{execution_id}/payloads/{stored.sha256}/"
+    return {"$payload": {"bytes": stored.size_bytes, "sha256": stored.sha256, "url": url}}
 
 
 def step(row: StepExecution, run: Execution) -> JSON:
@@ -52,8 +72,8 @@ def step(row: StepExecution, run: Execution) -> JSON:
         "attempt": row.attempt,
         "status": row.status,
         "branch": row.branch,
-        "input_data": row.input_data,
-        "result_data": row.result_data,
+        "input_data": value(row.input_data, row.execution_id),
+        "result_data": value(row.result_data, row.execution_id),
         "error": error(row.error),
         "due_at": row.due_at,
         "started_at": row.started_at,

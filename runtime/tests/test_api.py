@@ -7,6 +7,7 @@ from rest_framework.test import APIClient
 
 from leadsend.access.models import Project, Role, Team
 from leadsend.lib import clock, ids
+from runtime import payloads
 from runtime.api.replaying import replay as replay_hook
 from runtime.models import Execution, StepExecution, Task
 from runtime.tests.conftest import member
@@ -351,3 +352,22 @@ def test_a_new_try_that_cannot_be_read_is_refused(client, make, verb, body):
 
     assert answer.status_code == 400
     assert Execution.objects.count() == 1
+
+
+def test_lists_name_large_values_and_a_run_shows_its_own(client, make, eve):
+    large = {"note": "x" * 300_000}
+    run = make("RUNNING")
+    run.context_data = payloads.offloaded(large, project_id=run.project_id)
+    run.save()
+    make.step(run, "first", "SUCCESS", result_data=run.context_data)
+
+    [listed] = client.get(RUNS).json()["results"]
+    [step] = client.get(f"{RUNS}{run.pk}/steps/").json()["results"]
+    where = listed["context_data"]["$payload"]
+
+    assert where["bytes"] == len('{"note":""}') + 300_000
+    assert step["result_data"] == listed["context_data"]
+    assert client.get(f"{RUNS}{run.pk}/").json()["context_data"] == large
+    assert client.get(where["url"]).json() == large
+    assert client.get(where["url"].replace(where["sha256"], "0" * 64)).status_code == 404
+    assert eve.get(where["url"]).status_code == 404

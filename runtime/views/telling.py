@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from leadsend.lib import clock
+from leadsend.lib.payloads import Reference
 from registry.catalog import catalog
 from runtime.models import Execution, StepExecution
 from workflows.definition import upgrades
@@ -48,8 +49,8 @@ class ToldStep:
                 "item": row.item,
                 "status": row.status,
                 "branch": row.branch,
-                "input_data": row.input_data,
-                "result_data": row.result_data,
+                "input_data": _shown(row.input_data),
+                "result_data": _shown(row.result_data),
                 "error": row.error,
                 "effect_key": str(row.effect_key) if row.effect_key else None,
                 "execution_time": row.execution_time,
@@ -84,6 +85,10 @@ def tell_steps(run: Execution, rows: Iterable[StepExecution]) -> list[ToldStep]:
 def is_stuck(run: Execution) -> bool:
     """Say whether a run should have begun some time ago: then probably no worker is there."""
     return run.status == "PENDING" and run.run_after < clock.now() - _STUCK_AFTER
+
+
+def _shown(value: Any) -> Any:
+    return str(value) if isinstance(value, Reference) else value
 
 
 def _order(step: ToldStep) -> tuple[bool, Any, int]:

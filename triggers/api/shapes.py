@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from runtime import payloads
 from triggers import endpoints
 from triggers.models import ScheduleTrigger, Subscription, TriggerEvent, WebhookEndpoint
 
@@ -82,7 +83,7 @@ def event_detail(row: TriggerEvent, execution_ids: list[Any]) -> JSON:
     """Return an event with its data and what it started."""
     return {
         **event_row(row),
-        "data": row.data,
-        "request": row.request,
+        "data": payloads.whole(row.data, project_id=row.project_id),
+        "request": payloads.whole(row.request, project_id=row.project_id),
         "execution_ids": execution_ids,
     }

@@ -29,7 +29,7 @@ def nothing_remembered():
 def objects_on_files(tmp_path):
     """Published documents as files of this test alone."""
     options = {"location": str(tmp_path / "objects"), "allow_overwrite": True}
-    backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    backend = {"BACKEND": "leadsend.lib.objects.DurableFiles", "OPTIONS": options}
     stores: Any = {name: storages.backends[name] for name in storages.backends} | {
         "objects": backend
     }

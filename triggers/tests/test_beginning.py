@@ -201,9 +201,10 @@ def test_one_that_cannot_be_begun_is_handed_back_alone(make_workflow, monkeypatc
     real = draining.begin
 
     def begin(link, claimed, **options):
-        runs, _ = real(link, claimed, **options)
-        broken = [row for row in claimed if row.start and row.start.event_id == bad]
-        return [run for run in runs if run.claimed not in broken], broken
+        begun = real(link, claimed, **options)
+        begun.broken = [row for row in claimed if row.start and row.start.event_id == bad]
+        begun.runs = [run for run in begun.runs if run.claimed not in begun.broken]
+        return begun
 
     monkeypatch.setattr(draining, "begin", begin)
     with own_engine() as engine:

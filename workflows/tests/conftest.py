@@ -55,7 +55,7 @@ def only_this_app(monkeypatch):
 def objects_on_files(tmp_path):
     """Published documents as files of this test alone."""
     options = {"location": str(tmp_path / "objects"), "allow_overwrite": True}
-    backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    backend = {"BACKEND": "leadsend.lib.objects.DurableFiles", "OPTIONS": options}
     with override_settings(STORAGES=_with_objects(backend)):
         yield tmp_path / "objects"
 

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
+from leadsend.lib.payloads import Reference
 from leadsend.site import words
 from leadsend.site.facts import Fact, facts_of
 
@@ -72,5 +73,6 @@ def facts(value: Any) -> list[Fact]:
 
 @register.filter
 def as_json(value: Any) -> str:
-    """Return a JSON value as developers read it."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Return a JSON value as developers read it; a large one is only named."""
+    shown = str(value) if isinstance(value, Reference) else value
+    return json.dumps(shown, indent=2, ensure_ascii=False)
