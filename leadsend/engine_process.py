@@ -34,7 +34,7 @@ from leadsend.lib.mail import TEMPLATES  # noqa: E402
 from leadsend.lib.mail import render as render_mail  # noqa: E402
 from leadsend.lib.postgres import connect  # noqa: E402
 from registry.catalog import catalog  # noqa: E402
-from runtime import live, recovery  # noqa: E402
+from runtime import bulk_working, live, recovery  # noqa: E402
 from runtime.draining import Engine, Options  # noqa: E402
 from runtime.listening import Listener  # noqa: E402
 from runtime.recording import Recorded  # noqa: E402
@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 
 GRACE_S: Final = 25.0
 _PUMP_S: Final = 1.0
+_BULK_S: Final = 1.0
+_MOST_BULK: Final = 200
 _LONGEST_PAUSE_S: Final = 5.0
 
 
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     # Ctrl+C reaches the whole group; the host decides when its engines end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listener = Listener(connect=partial(connect, "leadsend wake", direct=True), ring=engine.ring)
-    for run in (partial(read_bell, engine), partial(pump, engine), reap, keep_house):
+    for run in (partial(read_bell, engine), partial(pump, engine), reap, work_off, keep_house):
         threading.Thread(target=run, daemon=True).start()
     engine.leases.start()
     listener.start()
@@ -130,6 +132,31 @@ async def _pump_on(ring: Callable[[], None]) -> None:
             log.exception("pump failed")
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def work_off() -> None:
+    """Work bulk jobs off: once a second while there is one, else look every few seconds."""
+    never = threading.Event()
+    while not never.wait(do_bulk()):
+        pass
+
+
+def do_bulk() -> float:
+    """Do what bulk jobs may do now; return the seconds to wait before the next look."""
+    try:
+        count = batch = bulk_working.work()
+        while batch and count < _MOST_BULK:
+            batch = bulk_working.work()
+            count += batch
+    except DjangoDatabaseError as error:
+        log.warning("bulk job failed", extra={"error": str(error)[:200]})
+    except Exception:
+        log.exception("bulk job failed")
+    else:
+        return _BULK_S if count else _LONGEST_PAUSE_S
+    finally:
+        django_connection.close()
+    return _LONGEST_PAUSE_S
 
 
 def reap() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from registry.catalog import catalog
 from runtime.ending import duration_ms
@@ -35,9 +35,12 @@ def decided_record(
     decision: Decision,
     *,
     reason: str,
+    output: Any = None,
     now: datetime,
 ) -> StepRecord:
     """Return the record that the engine's rules make of the decision; nothing is written.
+
+    ``output`` is what the step came to, as the person says; with ``done`` only.
 
     Raises Conflict when the step is not UNCERTAIN, ConfigurationError when the version cannot be
     run any more.
@@ -45,7 +48,8 @@ def decided_record(
     plan = compile_plan(canonical.load(execution.version.document), catalog())
     state = RunState(run=_run_info(execution))
     state.latest[(row.step_id, row.item)] = record_of(row)
-    return settle(plan, state, (row.step_id, row.item), _VERDICTS[decision], reason=reason, now=now)
+    key = (row.step_id, row.item)
+    return settle(plan, state, key, _VERDICTS[decision], output=output, reason=reason, now=now)
 
 
 def write_record(row: StepExecution, record: StepRecord) -> None:

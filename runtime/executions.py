@@ -3,7 +3,8 @@
 Each act locks the row for a moment, so that it is decided on what the engine recorded last. A
 RUNNING execution belongs to the engine process that holds its lease: of that one, only wishes can
 be written down (``cancel_requested_at``, ``pause_requested_at``). Acts can be asked for twice: the
-second time finds it done and answers the same, without a second audit entry.
+second time finds it done and answers the same, without a second audit entry. ``is_audited=False``
+leaves the entry to the caller, who acts on many and writes one for all.
 
 Nothing is in flight of a RUNNING execution without ``pending``: its holder only computes in memory,
 and can record nothing once the fence went up. So that one is taken away from it at once, whether
@@ -20,7 +21,7 @@ from django.db import transaction
 
 from leadsend.access import audit
 from leadsend.access.models import User
-from leadsend.lib.errors import Conflict, NotFound
+from leadsend.lib.errors import Conflict, InvalidInput, NotFound, Problem
 from runtime import live, queueing, turns
 from runtime.deciding import Decision, decided_record, is_decided, write_record
 from runtime.ending import database_now, end_execution
@@ -31,7 +32,7 @@ from runtime.retrying import Again, VersionChoice, begin_again, open_retry
 _CANCELLED_BY_PERSON = {"code": "cancelled", "message": "The run was cancelled."}
 
 
-def cancel(execution: Execution, *, user: User | None) -> Execution:
+def cancel(execution: Execution, *, user: User | None, is_audited: bool = True) -> Execution:
     """Cancel an execution and return it as it is now.
 
     Final at once while no step of it is in flight; otherwise as soon as that has answered, or when
@@ -52,7 +53,9 @@ def cancel(execution: Execution, *, user: User | None) -> Execution:
             locked.save(update_fields=["cancel_requested_at"])
         else:
             end_execution(locked, ExecutionStatus.CANCELLED, error=_CANCELLED_BY_PERSON, now=now)
-        _record("execution.cancel", locked, user, {"was": before})
+        if is_audited:
+            _record("execution.cancel", locked, user, {"was": before})
+        _announce(locked)
     return locked
 
 
@@ -78,6 +81,7 @@ def pause(execution: Execution, *, user: User | None) -> Execution:
             _hold(locked)
             turns.step_aside(locked)
         _record("execution.pause", locked, user, {"was": before})
+        _announce(locked)
     return locked
 
 
@@ -103,6 +107,7 @@ def resume(execution: Execution, *, user: User | None) -> Execution:
             locked.deadline_at = None
         locked.save(update_fields=["status", "pause_requested_at", "run_after", "deadline_at"])
         _record("execution.resume", locked, user, {"was": before})
+        _announce(locked)
     return locked
 
 
@@ -115,6 +120,7 @@ def retry(
     version: VersionChoice = "original",
     event: Mapping[str, Any] | None = None,
     bulk_job: UUID | None = None,
+    is_audited: bool = True,
 ) -> Execution:
     """Start a new execution that takes over what is done; return the new one.
 
@@ -130,7 +136,7 @@ def retry(
         anew=execution.status == ExecutionStatus.SUCCESS or event is not None,
     )
     again = Again(wish=wish, version=version, event=event, by=_name_of(user), bulk_job=bulk_job)
-    return _again(execution, again, user)
+    return _again(execution, again, user, is_audited=is_audited)
 
 
 def replay(
@@ -141,6 +147,7 @@ def replay(
     version: VersionChoice = "live",
     event: Mapping[str, Any] | None = None,
     bulk_job: UUID | None = None,
+    is_audited: bool = True,
 ) -> Execution:
     """Start a new execution from the beginning, which keeps the effects that are done.
 
@@ -154,10 +161,10 @@ def replay(
         by=_name_of(user),
         bulk_job=bulk_job,
     )
-    return _again(execution, again, user)
+    return _again(execution, again, user, is_audited=is_audited)
 
 
-def _again(execution: Execution, again: Again, user: User | None) -> Execution:
+def _again(execution: Execution, again: Again, user: User | None, *, is_audited: bool) -> Execution:
     with transaction.atomic():
         locked = _lock(execution)
         if not locked.is_final:
@@ -169,8 +176,9 @@ def _again(execution: Execution, again: Again, user: User | None) -> Execution:
         if already is not None:
             return already
         begun = begin_again(locked, again)
-        detail = {"new": str(begun.pk), **again.lineage()}
-        _record(f"execution.{again.kind}", locked, user, detail)
+        if is_audited:
+            detail = {"new": str(begun.pk), **again.lineage()}
+            _record(f"execution.{again.kind}", locked, user, detail)
         _announce(begun)
     return begun
 
@@ -180,14 +188,22 @@ def _name_of(user: User | None) -> str:
 
 
 def decide_uncertain(
-    step_row: StepExecution, decision: Decision, reason: str, user: User | None
+    step_row: StepExecution,
+    decision: Decision,
+    reason: str,
+    user: User | None,
+    *,
+    output: Any = None,
 ) -> StepExecution:
     """Write down what a person found out about an UNCERTAIN step, and let its execution go on.
 
     ``done``: it happened, the run goes on behind it. ``run_again``: it did not; the next attempt
-    is sent under a new key. ``failed``: it counts as failed. Returns the step's row as it is now.
-    Raises Conflict when something else was decided, or while other steps of it are under way.
+    is sent under a new key. ``failed``: it counts as failed. ``output`` is what the step came to,
+    for the steps behind it, with ``done`` only. Returns the step's row as it is now. Raises Conflict
+    when something else was decided, or while other steps of it are under way, InvalidInput without
+    a reason.
     """
+    _check_decision(decision, reason, output)
     with transaction.atomic():
         execution = _lock(Execution(pk=step_row.execution_id))
         row: StepExecution = StepExecution.objects.select_for_update().get(pk=step_row.pk)
@@ -195,7 +211,9 @@ def decide_uncertain(
             return row
         _refuse_decision(execution, row)
         now = database_now()
-        write_record(row, decided_record(execution, row, decision, reason=reason, now=now))
+        write_record(
+            row, decided_record(execution, row, decision, reason=reason, output=output, now=now)
+        )
         if execution.status == ExecutionStatus.WAITING:
             execution.status = ExecutionStatus.PENDING
             execution.run_after = now
@@ -206,8 +224,10 @@ def decide_uncertain(
             "attempt": row.attempt,
             "decision": decision,
             "reason": reason,
+            "has_output": output is not None,
         }
         _record("step.decide", execution, user, detail)
+        _announce(execution)
     return row
 
 
@@ -268,6 +288,18 @@ _HELD: Final = (
 )
 
 
+def _check_decision(decision: Decision, reason: str, output: Any) -> None:
+    problems = []
+    if not reason.strip():
+        said = "Say what you found out: the reason is kept with the run."
+        problems.append(Problem(code="required", message=said, path="/reason"))
+    if output is not None and decision != "done":
+        said = "Only a step that happened can have come to something."
+        problems.append(Problem(code="not_done", message=said, path="/output"))
+    if problems:
+        raise InvalidInput(problems[0].message, problems=problems)
+
+
 def _refuse_decision(execution: Execution, row: StepExecution) -> None:
     if row.status != StepStatus.UNCERTAIN:
         raise Conflict(
@@ -281,7 +313,6 @@ def _refuse_decision(execution: Execution, row: StepExecution) -> None:
 
 def _record(act: str, execution: Execution, user: User | None, detail: Mapping[str, Any]) -> None:
     audit.record(act, actor=user, project=execution.workflow.project, obj=execution, detail=detail)
-    _announce(execution)
 
 
 def _announce(execution: Execution) -> None:

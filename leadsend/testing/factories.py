@@ -14,7 +14,7 @@ from leadsend.access.models import Membership, Project, Role, User
 from leadsend.lib import clock, ids
 from registry.catalog import catalog
 from registry.seeding import seed_registry
-from runtime.models import Execution, ExecutionStatus, StepExecution, StepStatus, Task
+from runtime.models import BulkJob, Execution, ExecutionStatus, StepExecution, StepStatus, Task
 from triggers.models import (
     AuthMode,
     ScheduleTrigger,
@@ -126,6 +126,12 @@ def make_execution(
         status=status,
         **{**values, **fields},
     )
+
+
+def make_bulk_job(*, project: Project, user: User | None = None, **fields: Any) -> BulkJob:
+    """Create a bulk job that has nothing left to do."""
+    values = {"act": "retry", "per_second": 10, "created_by": user}
+    return BulkJob.objects.create(project=project, **{**values, **fields})
 
 
 def make_step(

@@ -10,6 +10,7 @@ from leadsend.access import audit
 from leadsend.access.models import Project, Team, User
 from leadsend.access.tokens import create_token
 from leadsend.testing.factories import (
+    make_bulk_job,
     make_credential,
     make_document,
     make_event,
@@ -61,6 +62,7 @@ def make_world(project: Project, user: User) -> dict[str, str]:
         "schedules": make_schedule(workflow=workflow),
         "events": event,
         "executions": execution,
+        "bulk-jobs": make_bulk_job(project=project, user=user),
         "tasks": make_task(project=project),
     }
     opened = creation.open_version(workflow)

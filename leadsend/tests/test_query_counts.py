@@ -18,6 +18,7 @@ from leadsend.access import audit
 from leadsend.access.models import Membership, Team
 from leadsend.access.tokens import create_token
 from leadsend.testing.factories import (
+    make_bulk_job,
     make_credential,
     make_event,
     make_execution,
@@ -58,6 +59,7 @@ def _others(people, number):
         team = Team.objects.create(project=project, key=f"team-{at}-{number}", name="Team")
         team.members.add(member)
         make_event(project=project)
+        make_bulk_job(project=project, user=member)
         make_task(project=project, team=team, assignee=member)
         audit.record("project.look", actor=people.ana, project=project, obj=project)
 
@@ -85,6 +87,7 @@ LISTS = [
     "webhook-endpoints",
     "schedules",
     "executions",
+    "bulk-jobs",
     "events",
     "tasks",
     "credentials",

@@ -13,9 +13,10 @@ from rest_framework.response import Response
 
 from leadsend.lib.api import ProjectViewSet
 from leadsend.lib.errors import NotFound
-from runtime import executions, payloads
+from runtime import bulk, executions, payloads
 from runtime.api import serializers as taken
 from runtime.api import shapes
+from runtime.api.bulk import plan_of
 from runtime.api.filters import ExecutionFilter
 from runtime.api.replaying import replay as replay_hook
 from runtime.large_values import reference_in
@@ -39,6 +40,7 @@ class ExecutionViewSet(ProjectViewSet):
         "retry": "execution.operate",
         "decide": "execution.operate",
         "replay": "event.replay",
+        "bulk": "execution.operate",
     }
 
     def get_queryset(self) -> ExecutionQuerySet:
@@ -119,7 +121,11 @@ class ExecutionViewSet(ProjectViewSet):
         run = self._run()
         fields = self.read(taken.DecisionSerializer)
         row = executions.decide_uncertain(
-            _latest(run, fields), fields["decision"], fields["reason"], self.user
+            _latest(run, fields),
+            fields["decision"],
+            fields["reason"],
+            self.user,
+            output=fields.get("output"),
         )
         return Response(shapes.step(row, run))
 
@@ -143,6 +149,28 @@ class ExecutionViewSet(ProjectViewSet):
         number = replay_hook(run, user=self.user)
         body = {"event_id": run.trigger_event_id, "replay": number}
         return Response(body, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(
+        request=taken.BulkSerializer,
+        responses={200: taken.BulkPreviewSerializer, 202: taken.BulkJobSerializer},
+        filters=False,
+    )
+    @action(detail=False, methods=["post"], pagination_class=None)
+    def bulk(self, request: Request) -> Response:
+        """Cancel, retry or replay all runs of a project that a filter finds.
+
+        With `preview` it says how many that are (200). Otherwise it notes a bulk job with this list
+        (202), which engines work off at its rate. A retry leaves out what was tried again already.
+        """
+        project = self.project()
+        fields = self.read(taken.BulkSerializer)
+        plan = plan_of(fields, self.get_queryset().filter(project=project), request)
+        if fields["preview"]:
+            found = bulk.preview(plan)
+            sample = [shapes.execution(row) for row in found.sample]
+            return Response({"count": found.count, "sample": sample})
+        job = bulk.begin(plan, project=project, user=self.user)
+        return Response(shapes.bulk_job(job), status=status.HTTP_202_ACCEPTED)
 
     def _run(self) -> Execution:
         run: Execution = self.get_object()

@@ -8,6 +8,10 @@ import django_filters as filters
 from django.db.models import QuerySet
 
 from runtime.models import (
+    BulkItem,
+    BulkItemStatus,
+    BulkJob,
+    BulkStatus,
     Execution,
     ExecutionQuerySet,
     ExecutionStatus,
@@ -18,7 +22,11 @@ from runtime.models import (
 
 
 class ExecutionFilter(filters.FilterSet):  # type: ignore[misc]  # no types
-    """``?status=FAILED&status=TIMED_OUT`` keeps both; ``created_after`` and ``_before`` bound."""
+    """``?status=FAILED&status=TIMED_OUT`` keeps both; ``created_after`` and ``_before`` bound.
+
+    ``?uncertain=true`` keeps what waits for a person's decision about a step, ``?dead_letter=true``
+    what failed and was not tried again with success, ``?error_code=poison`` failures of one kind.
+    """
 
     status = filters.MultipleChoiceFilter(choices=ExecutionStatus.choices)
     workflow = filters.UUIDFilter(field_name="workflow_id")
@@ -32,6 +40,10 @@ class ExecutionFilter(filters.FilterSet):  # type: ignore[misc]  # no types
 
     business_key = filters.CharFilter(method="keep_about")
 
+    error_code = filters.CharFilter(field_name="error__code", max_length=80)
+    uncertain = filters.BooleanFilter(method="keep_uncertain")
+    dead_letter = filters.BooleanFilter(method="keep_dead_letters")
+
     class Meta:
         model = Execution
         fields: ClassVar[list[str]] = ["trigger_type", "trigger_key"]
@@ -39,6 +51,40 @@ class ExecutionFilter(filters.FilterSet):  # type: ignore[misc]  # no types
     def keep_about(self, rows: ExecutionQuerySet, name: str, value: str) -> ExecutionQuerySet:
         """Keep runs of exactly this key."""
         return rows.about(value)
+
+    def keep_uncertain(
+        self, rows: ExecutionQuerySet, name: str, value: bool
+    ) -> QuerySet[Execution]:
+        """Keep or leave out what waits for somebody to say whether a step happened."""
+        return rows.uncertain() if value else rows.exclude(pk__in=rows.uncertain().values("pk"))
+
+    def keep_dead_letters(
+        self, rows: ExecutionQuerySet, name: str, value: bool
+    ) -> QuerySet[Execution]:
+        """Keep or leave out what failed and is still to be put right."""
+        found = rows.dead_letters()
+        return found if value else rows.exclude(pk__in=found.values("pk"))
+
+
+class BulkJobFilter(filters.FilterSet):  # type: ignore[misc]  # no types
+    """``?status=RUNNING`` keeps what is being worked off."""
+
+    status = filters.MultipleChoiceFilter(choices=BulkStatus.choices)
+    project_id = filters.UUIDFilter()
+
+    class Meta:
+        model = BulkJob
+        fields: ClassVar[list[str]] = ["act"]
+
+
+class BulkItemFilter(filters.FilterSet):  # type: ignore[misc]  # no types
+    """``?status=REFUSED`` keeps what was refused."""
+
+    status = filters.MultipleChoiceFilter(choices=BulkItemStatus.choices)
+
+    class Meta:
+        model = BulkItem
+        fields: ClassVar[list[str]] = []
 
 
 class TaskFilter(filters.FilterSet):  # type: ignore[misc]  # no types

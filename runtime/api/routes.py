@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from runtime.api.bulk import BulkJobViewSet
 from runtime.api.executions import ExecutionViewSet
 from runtime.api.tasks import TaskViewSet
 
 ROUTES = (
     ("executions", ExecutionViewSet, "execution"),
+    ("bulk-jobs", BulkJobViewSet, "bulk-job"),
     ("tasks", TaskViewSet, "task"),
 )

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from leadsend.lib.api import StrictSerializer
-from runtime.models import ExecutionStatus, StepStatus, TaskStatus
+from runtime.models import BulkItemStatus, BulkStatus, ExecutionStatus, StepStatus, TaskStatus
 
 AnyJSON = serializers.JSONField
 
@@ -136,6 +136,58 @@ class ReplaySerializer(AgainSerializer):
     version = serializers.ChoiceField(choices=["original", "live"], required=False)
 
 
+class BulkSerializer(RetrySerializer):
+    """One act on all runs that a filter finds."""
+
+    act = serializers.ChoiceField(choices=["cancel", "retry", "replay"])
+    filter = serializers.DictField(
+        help_text="What narrows `GET /api/v1/executions/`, by the same names. `{}` finds all."
+    )
+    preview = serializers.BooleanField(
+        default=False, help_text="Only count, and show a few of what is found."
+    )
+    per_second = serializers.IntegerField(
+        default=10, min_value=1, max_value=100, help_text="How many runs a second."
+    )
+    version = serializers.ChoiceField(choices=["original", "live"], required=False)
+    project = serializers.CharField(required=False, help_text="Id or slug; needed with several.")
+
+
+class BulkJobSerializer(serializers.Serializer[Any]):
+    """How far an act on many runs is."""
+
+    id = serializers.UUIDField()
+    project_id = serializers.UUIDField()
+    act = serializers.ChoiceField(choices=["cancel", "retry", "replay"])
+    filter = serializers.DictField()
+    options = serializers.DictField()
+    per_second = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=BulkStatus.choices)
+    total = serializers.IntegerField()
+    done = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    error = serializers.CharField()
+    created_by = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class BulkPreviewSerializer(serializers.Serializer[Any]):
+    """What an act on many runs would be done to; nothing was done."""
+
+    count = serializers.IntegerField()
+    sample = ExecutionSerializer(many=True)
+
+
+class BulkItemSerializer(serializers.Serializer[Any]):
+    """What became of one run of a bulk job."""
+
+    execution_id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=BulkItemStatus.choices)
+    message = serializers.CharField(help_text="Why it was refused.")
+    result_id = serializers.UUIDField(allow_null=True, help_text="The new run.")
+
+
 class RunReplaySerializer(serializers.Serializer[Any]):
     """An event that was accepted again; the new run carries the same number."""
 
@@ -152,6 +204,9 @@ class DecisionSerializer(StrictSerializer):
     )
     decision = serializers.ChoiceField(choices=["done", "run_again", "failed"])
     reason = serializers.CharField(max_length=2000)
+    output = AnyJSON(
+        required=False, help_text="What the step came to, for those behind it; with `done` only."
+    )
 
 
 class TaskSerializer(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from leadsend.lib.payloads import Reference
 from runtime import payloads
-from runtime.models import Execution, StepExecution, Task
+from runtime.models import BulkItem, BulkJob, Execution, StepExecution, Task
 
 JSON = dict[str, Any]
 # What helps whoever runs the installation, and nobody else.
@@ -80,6 +80,36 @@ def step(row: StepExecution, run: Execution) -> JSON:
         "ended_at": row.ended_at,
         "execution_time": row.execution_time,
         "is_carried_over": run.retry_of is not None and row.created_at < run.created_at,
+    }
+
+
+def bulk_job(row: BulkJob) -> JSON:
+    """Return how far an act on many runs is; ``created_by`` must be fetched along."""
+    return {
+        "id": row.pk,
+        "project_id": row.project_id,
+        "act": row.act,
+        "filter": row.filter,
+        "options": row.options,
+        "per_second": row.per_second,
+        "status": row.status,
+        "total": row.total,
+        "done": row.done,
+        "refused": row.refused,
+        "error": row.error,
+        "created_by": row.created_by.email if row.created_by else None,
+        "created_at": row.created_at,
+        "ended_at": row.ended_at,
+    }
+
+
+def bulk_item(row: BulkItem) -> JSON:
+    """Return what became of one run of a bulk job."""
+    return {
+        "execution_id": row.execution_id,
+        "status": row.status,
+        "message": row.message,
+        "result_id": row.result_id,
     }
 
 

@@ -307,25 +307,25 @@ def test_a_decision_settles_the_step_and_lets_the_run_go_on(
 
 @pytest.mark.parametrize("decision", ["done", "run_again", "failed"])
 def test_the_same_decision_twice_changes_nothing(uncertain, ana, decision):
-    first = executions.decide_uncertain(uncertain, decision, "", ana)
-    second = executions.decide_uncertain(uncertain, decision, "", ana)
+    first = executions.decide_uncertain(uncertain, decision, "Looked.", ana)
+    second = executions.decide_uncertain(uncertain, decision, "Looked.", ana)
 
     assert (first.status, first.ended_at) == (second.status, second.ended_at)
     assert acts() == ["step.decide"]
 
 
 def test_another_decision_afterwards_is_refused(uncertain, ana):
-    executions.decide_uncertain(uncertain, "done", "", ana)
+    executions.decide_uncertain(uncertain, "done", "Looked.", ana)
 
     with pytest.raises(Conflict, match="SUCCESS"):
-        executions.decide_uncertain(uncertain, "failed", "", ana)
+        executions.decide_uncertain(uncertain, "failed", "Looked.", ana)
 
 
 def test_a_decision_waits_for_steps_that_are_under_way(uncertain, ana):
     Execution.objects.filter(pk=uncertain.execution_id).update(status="RUNNING")
 
     with pytest.raises(Conflict) as refused:
-        executions.decide_uncertain(uncertain, "done", "", ana)
+        executions.decide_uncertain(uncertain, "done", "Looked.", ana)
 
     assert refused.value.code == "busy"
     uncertain.refresh_from_db()
@@ -335,6 +335,6 @@ def test_a_decision_waits_for_steps_that_are_under_way(uncertain, ana):
 def test_a_decision_does_not_wake_what_is_paused(uncertain, ana):
     Execution.objects.filter(pk=uncertain.execution_id).update(status="PAUSED")
 
-    executions.decide_uncertain(uncertain, "done", "", ana)
+    executions.decide_uncertain(uncertain, "done", "Looked.", ana)
 
     assert Execution.objects.get(pk=uncertain.execution_id).status == "PAUSED"

@@ -162,7 +162,7 @@ def test_of_many_that_decide_one_decision_stands(at_once, make, ana, outside):
 
         def decide(decision, row=row):
             try:
-                return executions.decide_uncertain(row, decision, "", ana).status
+                return executions.decide_uncertain(row, decision, "Looked.", ana).status
             except Conflict:
                 return None
 

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+from django.db import OperationalError
+
+from leadsend import engine_process
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """What the bulk worker answers, call by call; an exception is raised."""
+    left = []
+
+    def work():
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(engine_process.bulk_working, "work", work)
+    monkeypatch.setattr(engine_process.django_connection, "close", lambda: left.append("hung up"))
+    return left
+
+
+@pytest.mark.parametrize(
+    ("answers", "pause_s"),
+    [
+        ([0], 5.0),
+        ([25, 25, 3, 0], 1.0),
+        ([OperationalError("away")], 5.0),
+        ([7, ValueError("a bug of ours")], 5.0),
+    ],
+    ids=["nothing", "some", "away", "bug"],
+)
+def test_bulk_jobs_are_worked_off_and_no_failure_ends_the_thread(batches, answers, pause_s):
+    batches += answers
+
+    assert engine_process.do_bulk() == pause_s
+
+    assert batches == ["hung up"]
+
+
+def test_one_turn_leaves_room_for_other_engines(batches):
+    batches += [25] * 100
+
+    engine_process.do_bulk()
+
+    assert len(batches) > 90
