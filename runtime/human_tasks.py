@@ -17,6 +17,7 @@ from leadsend.lib.errors import Conflict, InvalidInput, NotFound, Problem
 from leadsend.lib.postgres import django_connection
 from runtime import queueing, waits
 from runtime.models import Task, TaskStatus
+from runtime.task_forms import read_answer
 
 
 def create(
@@ -49,12 +50,16 @@ def create(
 def complete(task: Task, *, user: User | None, answer: Any = None) -> Task:
     """Mark a task as done, with what the person answered (any JSON), and return it as it is now.
 
-    Raises Conflict when it was cancelled, or completed with another answer.
+    A task with a form takes the answers of ``task_forms.read_answer`` only. Raises Conflict when it
+    was cancelled, or completed with another answer, InvalidInput for what the form does not take.
     """
     with transaction.atomic():
         waits.lock_waits_for(django_connection(), "task", str(task.pk))
         locked = _lock(task)
-        if locked.status == TaskStatus.DONE and answer in (None, locked.answer):
+        if locked.status == TaskStatus.DONE and answer is None:
+            return locked
+        answer = read_answer(locked.form, answer)
+        if locked.status == TaskStatus.DONE and answer == locked.answer:
             return locked
         _refuse_closed(locked)
         locked.status = TaskStatus.DONE

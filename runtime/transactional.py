@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 import psycopg
 from psycopg.types.json import Jsonb
 
@@ -22,7 +23,7 @@ from leadsend.lib.ids import uuid7
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
 from registry.sdk.action import Apply
-from runtime import called_runs, waits
+from runtime import called_runs, task_forms, waits
 
 log = logging.getLogger(__name__)
 
@@ -214,7 +215,8 @@ def _update(connection: Connection, place: Place, given: Mapping[str, Any]) -> d
 def _complete(connection: Connection, place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
     waits.lock_waits_for(connection, "task", str(given.get("task_id")))
     task_id = _task_id(connection, place, given)
-    answer = given.get("answer")
+    form = connection.execute(_FORM_OF, [task_id]).fetchall()[0][0]
+    answer = task_forms.read_answer(orjson.loads(form or "null"), given.get("answer"))
     values = {"id": task_id, "answer": None if answer is None else Jsonb(answer)}
     if connection.execute(_COMPLETE, values).rowcount:
         said = waits.answer_of_task(answer, task_id=task_id)
@@ -356,6 +358,7 @@ WHERE id = %(id)s AND status = 'PENDING'
 _ASSIGN: Final = """
 UPDATE tasks SET assignee_id = %s, team_id = %s, updated_at = statement_timestamp() WHERE id = %s
 """
+_FORM_OF: Final = "SELECT form::text FROM tasks WHERE id = %s"
 _FORM: Final = "UPDATE tasks SET form = %s WHERE id = %s"
 _FIND: Final = "SELECT id FROM tasks WHERE id = %s AND project_id = %s FOR UPDATE"
 _MEMBER: Final = """

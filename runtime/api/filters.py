@@ -35,6 +35,7 @@ class ExecutionFilter(filters.FilterSet):  # type: ignore[misc]  # no types
     project_id = filters.UUIDFilter()
     trigger_event_id = filters.UUIDFilter()
     retry_of = filters.UUIDFilter()
+    parent_execution = filters.UUIDFilter()
     created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
 

@@ -61,6 +61,12 @@ class ExecutionSerializer(serializers.Serializer[Any]):
     output = AnyJSON(allow_null=True)
     metrics = MetricsSerializer(allow_null=True)
     retry_of = serializers.UUIDField(allow_null=True)
+    parent_execution = serializers.UUIDField(
+        allow_null=True, help_text="The run whose step called this one."
+    )
+    parent_step = serializers.CharField(allow_null=True)
+    parent_item = serializers.CharField(allow_null=True)
+    depth = serializers.IntegerField(help_text="How many calls are above this run.")
     lineage = LineageSerializer(allow_null=True)
     replay = serializers.IntegerField()
     cancel_requested_at = serializers.DateTimeField(allow_null=True)
@@ -225,6 +231,7 @@ class TaskSerializer(serializers.Serializer[Any]):
     execution_id = serializers.UUIDField(allow_null=True)
     step_id = serializers.CharField()
     business_key = serializers.CharField()
+    form = AnyJSON(allow_null=True, help_text="Of an approval: its answers and fields.")
     answer = AnyJSON(allow_null=True)
     completed_by_id = serializers.UUIDField(allow_null=True)
     completed_at = serializers.DateTimeField(allow_null=True)
@@ -250,7 +257,7 @@ class NewTaskSerializer(HolderSerializer):
 
 
 class AnswerSerializer(StrictSerializer):
-    """What came of a task."""
+    """What came of a task; of an approval ``{"answer": key, "comment": text, "fields": {…}}``."""
 
     answer = AnyJSON(required=False, allow_null=True)
 

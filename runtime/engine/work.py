@@ -127,6 +127,8 @@ class Work:
     ) -> StepRecord | ApplyWrite:
         inputs, due_at = wait.inputs(self.scope), wait.due_at(self.scope)
         if wait.act:
+            if due_at is not None and step.kind == "approval":
+                inputs["due_at"] = due_at.isoformat()
             return ApplyWrite(
                 step_id=step.id,
                 attempt=attempt,

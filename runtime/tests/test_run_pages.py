@@ -178,11 +178,11 @@ def test_operators_of_another_project_are_strangers_here(story):
 
 
 def test_more_steps_cost_no_more_queries(story, owner, django_assert_num_queries):
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         owner.get(_url(story.done))
     for number in range(20):
         make_step(story.done, step_id=f"more{number}")
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         owner.get(_url(story.done))
 
 
@@ -200,3 +200,10 @@ def test_rows_of_steps_that_the_version_does_not_know_are_shown(story, owner):
 
     assert "gone" in owner.get(_url(story.done)).text
     assert StepExecution.objects.of_execution(story.done.pk).count() == 7
+
+
+def test_a_run_links_the_one_that_called_it_and_those_it_called(story, owner):
+    Execution.objects.filter(pk=story.failed.pk).update(parent_execution=story.done.pk)
+
+    assert _url(story.failed) in owner.get(_url(story.done)).text
+    assert _url(story.done) in owner.get(_url(story.failed)).text

@@ -88,3 +88,26 @@ def test_mails_are_searched_by_address_and_subject(owner):
     found = owner.get("/outbox/?q=welcome,")
 
     assert [mail.subject for mail in found.context["page"].rows] == ["Welcome, Ada"]
+
+
+def test_an_approval_shows_its_buttons_and_fields_and_takes_the_answer(story, owner):
+    story.task.form = {
+        "answers": [{"key": "approved", "title": "Approve it"}, {"key": "rejected"}],
+        "fields": [{"key": "percent", "type": "number", "title": "Discount", "required": True}],
+    }
+    story.task.save(update_fields=["form"])
+    page = owner.get("/tasks/").text
+    assert "Approve it" in page
+    assert 'name="field_percent"' in page
+
+    url = f"/tasks/{story.task.pk}/complete/"
+    refused = owner.post(url, {"answer": "approved"}, follow=True)
+    assert "Fill in" in refused.text
+    owner.post(url, {"answer": "approved", "field_percent": "5", "comment": "Fine."})
+
+    story.task.refresh_from_db()
+    assert story.task.answer == {
+        "answer": "approved",
+        "comment": "Fine.",
+        "fields": {"percent": 5},
+    }

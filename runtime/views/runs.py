@@ -82,6 +82,7 @@ def run_page(request: HttpRequest, run_id: UUID) -> HttpResponse:
         "may_operate": may_operate,
         "tasks": Task.objects.visible_to(_user(request)).filter(execution=run.pk)[:20],
         "mails": OutboxMail.objects.visible_to(_user(request)).filter(execution_id=run.pk)[:20],
+        "called": _visible(request).filter(parent_execution=run.pk).with_workflow()[:20],
         "retries": Execution.objects.visible_to(_user(request)).filter(retry_of=run.pk)[:5],
     }
     return render(request, "runtime/run.html", context)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -19,6 +19,7 @@ from leadsend.lib.errors import LeadSendError, NotAllowed, NotFound
 from leadsend.lib.keyset import keyset_page
 from runtime import human_tasks
 from runtime.models import Task, TaskStatus
+from runtime.task_forms import answers_of, fields_of
 
 TABS = ("mine", "team", "all", "done")
 
@@ -35,7 +36,12 @@ def task_list(request: HttpRequest) -> HttpResponse:
     )
     user = _user(request)
     entries = [
-        {"task": task, "may_work": policy.may(user, "task.work", task.project_id)}
+        {
+            "task": task,
+            "may_work": policy.may(user, "task.work", task.project_id),
+            "answers": answers_of(task.form),
+            "fields": fields_of(task.form),
+        }
         for task in shown.rows
     ]
     context = {"page": shown, "entries": entries, "tab": tab}
@@ -45,13 +51,13 @@ def task_list(request: HttpRequest) -> HttpResponse:
 @page("task.work")
 @require_POST
 def complete(request: HttpRequest, task_id: UUID) -> HttpResponse:
-    """Mark a task as done, and go back to the tab it was done on."""
+    """Mark a task as done, with the answer that was chosen, and go back to the tab it was done on."""
     task = _visible(request).filter(pk=task_id).first()
     if task is None:
         raise NotFound("There is no such task.")
     policy.require(request.user, "task.work", task.project_id)
     try:
-        human_tasks.complete(task, user=_user(request))
+        human_tasks.complete(task, user=_user(request), answer=_answer(task, request.POST))
     except (NotAllowed, NotFound):
         raise
     except LeadSendError as error:
@@ -62,6 +68,18 @@ def complete(request: HttpRequest, task_id: UUID) -> HttpResponse:
     response = redirect("tasks")
     response["Location"] += f"?tab={tab}" if tab in TABS else ""
     return response
+
+
+def _answer(task: Task, post: QueryDict) -> dict[str, Any] | None:
+    """Return what was filled in; None for a task that is only done."""
+    if not answers_of(task.form):
+        return None
+    values = {field.key: post.get(f"field_{field.key}", "") for field in fields_of(task.form)}
+    return {
+        "answer": post.get("answer", ""),
+        "comment": post.get("comment", ""),
+        "fields": values,
+    }
 
 
 def _visible(request: HttpRequest) -> Any:

@@ -21,7 +21,7 @@ QUERIES = {
     "workflows": 6,
     "workflow": 8,
     "runs": 6,
-    "run": 9,
+    "run": 10,
     "tasks": 5,
     "outbox": 5,
     "mail": 5,
