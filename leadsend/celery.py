@@ -7,7 +7,6 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import worker_init
-from kombu.transport.redis import QoS
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsend.settings")
 
@@ -16,9 +15,6 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="jobs")
 # By name: it knows models, which can be imported only once Django is set up.
 app.steps["worker"].add("leadsend.worker:EngineHost")
-# Messages only wake somebody up, so none has to be brought back. With its connection gone kombu
-# fails at that in a way that ends the worker (AttributeError in Channel.close).
-QoS.restore_at_shutdown = False
 
 
 @worker_init.connect
