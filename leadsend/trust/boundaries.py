@@ -84,14 +84,16 @@ class Killing:
         stack.start("web1")
         self._flows = {name: self._publish(name) for name in ACTIONS}
         self._number = 0
-        self._doomed = subprocess.Popen(
-            [sys.executable, "-m", "leadsend.trust.doomed_engine"],
-            env=stack.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(stack.directory / "doomed.log").open("ab"),
-            text=True,
-        )
+        # The child has its own copy of the handle: ours can be closed at once.
+        with (stack.directory / "doomed.log").open("ab") as log:
+            self._doomed = subprocess.Popen(
+                [sys.executable, "-m", "leadsend.trust.doomed_engine"],
+                env=stack.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
 
     def close(self) -> None:
         """End the process that forks."""

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from leadsend.trust.verdict import row_of, table_of
 
 RESULTS = Path(".leadsend/trust/results.jsonl")
 FULL_EVENTS, SHORT_EVENTS = 10_000, 350
+LANDING_EVENTS = 1000
 # The longest run, the soak, takes 35 min; whatever takes twice that hangs.
 LIMIT_S = 70 * 60
 THREE_SEEDS = frozenset({"T1a", "T1d", "T1e"})
@@ -111,7 +113,12 @@ def _mix(letter: str, asked: argparse.Namespace) -> dict[str, Any]:
     return matrix.run(letter, matrix.soak_form(form) if letter == "g" else form)
 
 
+def _landing(asked: argparse.Namespace) -> dict[str, Any]:
+    return matrix.run_landing(replace(_form(asked), events=asked.events or LANDING_EVENTS))
+
+
 RUNS: dict[str, Run] = {
+    "landing": _landing,
     "crash": _crash,
     "graphs": lambda asked: graphs.run(is_full=asked.full, seed=asked.seed),
     **{f"T1{letter}": partial(_mix, letter) for letter in matrix.MIXES},

@@ -71,6 +71,10 @@ class Hands:
         timer.daemon = True
         timer.start()
 
+    def has_frozen(self) -> bool:
+        """Say whether somebody is frozen now."""
+        return bool(self._frozen)
+
     def roll(self) -> None:
         """Restart everything by SIGTERM, one half at a time, as a deployment does."""
         for half in HALVES:

@@ -24,6 +24,7 @@ GOOD_SINK = Moods()
 BAD_SINK = Moods(busy=0.2, limited=0.1, hangs=0.05, loses=0.05)
 SOAK_EVENTS, SOAK_PER_SECOND = 36_000, 20.0
 FULL_EVENTS = 10_000
+LANDING = "adg"
 # Nothing runs for ever: faults that are this late are given up.
 LATE = 3.0
 
@@ -63,7 +64,10 @@ def run(letter: str, form: Form) -> dict[str, Any]:
         player.start()
         limit = time.monotonic() + LATE * form.duration_s + 600
         scene.traffic.run(
-            least=form.events, goes_on=lambda: player.is_playing() and time.monotonic() < limit
+            least=form.events,
+            goes_on=lambda: (
+                (player.is_playing() or scene.hands.has_frozen()) and time.monotonic() < limit
+            ),
         )
         player.join()
         scene.hands.close()
@@ -71,6 +75,21 @@ def run(letter: str, form: Form) -> dict[str, Any]:
         figures = {**count(scene, settled), **_own_figures(scene)}
         gates = [*hard_gates(figures), *_own_gates(letter, mix, scene, figures, settled)]
         return result_of(figures, gates)
+
+
+def run_landing(form: Form) -> dict[str, Any]:
+    """Play the mixes a, d and g with a third of the events each, one after the other."""
+    third = replace(form, events=form.events // len(LANDING))
+    found = {letter: run(letter, third) for letter in LANDING}
+    return {
+        **{f"mix {letter}": result for letter, result in found.items()},
+        "gates": {
+            f"{letter}: {name}": gate
+            for letter, result in found.items()
+            for name, gate in result["gates"].items()
+        },
+        "passed": all(result["passed"] for result in found.values()),
+    }
 
 
 def plan_of(mix: Mix, form: Form, letter: str) -> list[Planned]:
