@@ -37,6 +37,8 @@ _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
 # Who ran this long had not died of its start: the next pause is the first one again.
 _HEALTHY_AFTER_S: Final = 10.0
+# Who was killed had no fault of its own in starting: nobody gains by a long wait for the next.
+_LONGEST_PAUSE_AFTER_KILL_S: Final = 1.0
 
 
 class Engines:
@@ -115,26 +117,29 @@ class _Slot:
     def _keep(self) -> None:
         pause_s = _FIRST_PAUSE_S
         while not self._stopping.is_set():
-            began = clock.monotonic()
+            began, was_killed = clock.monotonic(), False
             try:
-                self._keep_one(uuid7())
+                was_killed = self._keep_one(uuid7())
             except Exception:
                 # The thread must live: nobody else would start another engine.
                 log.exception("engine not started or not released")
             is_healthy = clock.monotonic() - began > _HEALTHY_AFTER_S
-            pause_s = _FIRST_PAUSE_S if is_healthy else min(pause_s * 2, _LONGEST_PAUSE_S)
+            longest_s = _LONGEST_PAUSE_AFTER_KILL_S if was_killed else _LONGEST_PAUSE_S
+            pause_s = _FIRST_PAUSE_S if is_healthy else min(pause_s * 2, longest_s)
             self._stopping.wait(pause_s)
 
-    def _keep_one(self, worker_id: UUID) -> None:
+    def _keep_one(self, worker_id: UUID) -> bool:
+        """Run one engine to its end; return whether a signal ended it."""
         process = self._spawn(worker_id)
         if process is None:
-            return
+            return False
         code = process.wait()
         self._dispose(process)
         if code != 0 or not self._stopping.is_set():
             log.warning("engine ended", extra={"pid": process.pid, "code": code})
             # Beside, so that a database that is away does not keep the next engine from starting.
             threading.Thread(target=_release, args=(worker_id,), daemon=True).start()
+        return code < 0
 
     def _spawn(self, worker_id: UUID) -> subprocess.Popen[bytes] | None:
         with self._lock:

@@ -52,6 +52,19 @@ def test_a_dead_engine_is_replaced_and_its_leases_are_freed(released):
     assert len(found) == len(set(found)) >= 2
 
 
+def test_a_killed_engine_is_replaced_without_a_long_pause(released, monkeypatch):
+    monkeypatch.setattr(worker, "_FIRST_PAUSE_S", 100.0)
+    monkeypatch.setattr(worker, "_LONGEST_PAUSE_AFTER_KILL_S", 0.01)
+    kills_itself = "import os; os.kill(os.getpid(), 9)"
+    engines = Engines(1, command=[sys.executable, "-c", kills_itself])
+
+    engines.start()
+    assert released[1].wait(20)
+    engines.stop(grace_s=5)
+
+    assert len(released[0]) >= 2
+
+
 def test_an_engine_that_ends_during_the_shutdown_is_not_replaced(released):
     engines = Engines(1, command=[sys.executable, "-c", "import sys; sys.stdin.read(1)"])
     engines.start()
