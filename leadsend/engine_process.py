@@ -8,12 +8,13 @@ standard input wakes it up.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -36,6 +37,7 @@ from leadsend.lib.postgres import connect  # noqa: E402
 from registry.catalog import catalog  # noqa: E402
 from runtime import bulk_working, live, recovery  # noqa: E402
 from runtime.draining import Engine, Options  # noqa: E402
+from runtime.engine.transitions import EXECUTION_FINAL  # noqa: E402
 from runtime.listening import Listener  # noqa: E402
 from runtime.recording import Recorded  # noqa: E402
 from triggers import group_commit, pumping  # noqa: E402
@@ -87,19 +89,38 @@ def warm_up() -> None:
     compile_text("{{ event.email }}")
     render_mail(TEMPLATES[0], {})
     catalog()
+    tame_garbage_collection()
+
+
+def tame_garbage_collection() -> None:
+    """Look for cycles rarely: a batch makes thousands of objects, and all die by themselves.
+
+    What is loaded by now stays for good, so it is not looked through again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def tell_pages(said: Sequence[Recorded]) -> None:
     """Tell open pages what was recorded."""
-    live.publish_now(
-        live.Change(
-            execution_id=one.execution_id,
-            project_id=one.project_id,
-            workflow_id=one.workflow_id,
-            status=one.status,
-        )
-        for one in said
-    )
+    live.publish_now(_changes(said))
+
+
+def _changes(said: Sequence[Recorded]) -> Iterator[live.Change]:
+    """Leave out most of what came and went in one commit: nobody can have been looking at it."""
+    new = 0
+    for one in said:
+        is_new = one.is_started and one.status in EXECUTION_FINAL
+        new += is_new
+        if new <= live.MOST_AT_HOME or not is_new:
+            yield live.Change(
+                execution_id=one.execution_id,
+                project_id=one.project_id,
+                workflow_id=one.workflow_id,
+                status=one.status,
+                is_new=is_new,
+            )
 
 
 def read_bell(engine: Engine) -> None:

@@ -48,8 +48,9 @@ class Taken:
 def leave_trace(connection: Connection, starts: Sequence[Start], terms: Terms) -> Batch:
     """Write the trace of executions that begin here; the caller commits before any step runs."""
     batch_id = uuid7()
-    targets = list({start.target: None for start in starts})
-    place = {target: number for number, target in enumerate(targets)}
+    # By identity: all starts of a kind share the object, and hashing one hashes four ids.
+    targets = list({id(start.target): start.target for start in starts}.values())
+    place = {id(target): number for number, target in enumerate(targets)}
     row = connection.execute(
         _TRACE,
         [
@@ -59,7 +60,7 @@ def leave_trace(connection: Connection, starts: Sequence[Start], terms: Terms) -
             orjson.dumps([_target_json(target) for target in targets]).decode(),
             [start.execution_id for start in starts],
             [start.event_id for start in starts],
-            [place[start.target] for start in starts],
+            [place[id(start.target)] for start in starts],
             [start.business_key for start in starts],
             [start.replay for start in starts],
             [start.received_at for start in starts],

@@ -18,8 +18,9 @@ from runtime.storable import to_json
 
 def write(connection: Connection, said: Sequence[tuple[Run, str]], *, lease_s: float) -> None:
     """Insert the rows of those runs that have none, each under the status given with it."""
+    times = _Times()
     lines = [
-        _line(run, run.claimed.start, status, lease_s)
+        _line(run, run.claimed.start, status, lease_s, times)
         for run, status in said
         if run.batch is not None and run.claimed.start is not None
     ]
@@ -27,11 +28,25 @@ def write(connection: Connection, said: Sequence[tuple[Run, str]], *, lease_s: f
         copy_in(connection, _COPY, lines)
 
 
-def _line(run: Run, start: Start, status: str, lease_s: float) -> str:
+class _Times:
+    """Moments as text; one that is the same for a whole batch is written out once."""
+
+    def __init__(self) -> None:
+        self._claimed: datetime | None = None
+        self._text = ""
+
+    def claimed(self, at: datetime) -> str:
+        """Return the moment of a claim."""
+        if at is not self._claimed:
+            self._claimed, self._text = at, moment(at)
+        return self._text
+
+
+def _line(run: Run, start: Start, status: str, lease_s: float, times: _Times) -> str:
     claimed, target, now = run.claimed, start.target, run.clock()
     is_running, is_final = status == "RUNNING", status in EXECUTION_FINAL
     keeps_claim = is_running or is_final
-    received_at, claimed_at = moment(start.received_at), moment(claimed.claimed_at)
+    received_at, claimed_at = moment(start.received_at), times.claimed(claimed.claimed_at)
     finish = run.finish
     return line(
         uuid(run.id),
@@ -54,10 +69,10 @@ def _line(run: Run, start: Start, status: str, lease_s: float) -> str:
         text(run.business_key),
         json(to_json(_hidden(run, finish.error))) if finish and finish.error else NULL,
         json(placed_json(_hidden(run, finish.output), run)) if finish else NULL,
-        json(to_json(run.metrics())) if finish else NULL,
+        json(to_json(run.metrics(now))) if finish else NULL,
         number(start.replay),
         number(target.timeout_s),
-        "0" if is_running else number(run.run_ms()),
+        "0" if is_running else number(run.run_ms(now)),
         moment(claimed.deadline_at) if keeps_claim else NULL,
         received_at,
         claimed_at,

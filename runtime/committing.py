@@ -42,11 +42,12 @@ def commit(
         turns.lock_keys(connection, [_key(run) for run in keyed])
         unborn = _take_traces(connection, runs)
         asked = recording.lock(connection, [run for run in runs if run.batch not in unborn])
-        mine = [run for run in runs if run.id in asked or run.batch in unborn]
+        mine = [run for run in runs if run.batch in unborn or (asked and run.id in asked)]
         waits.take_answers(connection, mine)
         for run in mine:
-            _heed(run, asked.get(run.id, _NOTHING), is_stopping=is_stopping)
-            if run.id in asked:
+            flags = asked.get(run.id) if asked else None
+            _heed(run, flags or _NOTHING, is_stopping=is_stopping)
+            if flags is not None:
                 run.batch = None  # Its row is there: an earlier try was committed after all.
         _make_writes(connection, mine, is_stopping=is_stopping)
         said = recording.record(connection, mine, lease_s=lease_s)

@@ -12,7 +12,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -28,6 +29,9 @@ from runtime.models import Execution
 log = logging.getLogger(__name__)
 
 MOST_KEPT: Final = 1000
+# A page of a project that changes a thousand times a second asks the API anyway.
+MOST_AT_HOME: Final = 10
+EVERY_S: Final = 0.1
 PAUSE_AFTER_FAILURE_S: Final = 1.0
 _TIMEOUT_S: Final = 2.0
 _FAILURES: Final = (RedisError, psycopg.Error, ChannelFull, OSError, TimeoutError)
@@ -35,12 +39,16 @@ _FAILURES: Final = (RedisError, psycopg.Error, ChannelFull, OSError, TimeoutErro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The state that an execution has now."""
+    """The state that an execution has now.
+
+    ``is_new`` says that it began and ended in one commit: nobody can be looking at it yet.
+    """
 
     execution_id: UUID
     project_id: UUID
     workflow_id: UUID
     status: str
+    is_new: bool = False
 
     def message(self) -> dict[str, Any]:
         """Return the message to the groups."""
@@ -51,10 +59,6 @@ class Change:
             "workflow_id": str(self.workflow_id),
             "status": self.status,
         }
-
-    def groups(self) -> tuple[str, str]:
-        """Return who is told."""
-        return execution_group(self.execution_id), home_group(self.project_id)
 
 
 def execution_group(execution_id: UUID) -> str:
@@ -91,8 +95,8 @@ def publish_now(changes: Iterable[Change]) -> None:
 class Crier:
     """Sends changes from a daemon thread with an event loop of its own.
 
-    Of an execution that changed several times meanwhile only the last state is sent. What does not
-    fit, or comes while the channel layer is away, is forgotten.
+    Of an execution that changed several times meanwhile only the last state is sent, ten times a
+    second at most. What does not fit, or comes while the channel layer is away, is forgotten.
     """
 
     def __init__(self) -> None:
@@ -131,6 +135,7 @@ class Crier:
             if not loop.run_until_complete(send(self.take())):
                 time.sleep(PAUSE_AFTER_FAILURE_S)
                 self.take()
+            time.sleep(EVERY_S)
 
 
 async def send(changes: Iterable[Change]) -> bool:
@@ -139,13 +144,23 @@ async def send(changes: Iterable[Change]) -> bool:
     if layer is None:
         return True
     try:
-        for change in changes:
-            for group in change.groups():
-                await asyncio.wait_for(layer.group_send(group, change.message()), _TIMEOUT_S)
+        for group, change in _messages(changes):
+            await asyncio.wait_for(layer.group_send(group, change.message()), _TIMEOUT_S)
     except _FAILURES as error:
         log.warning("live update not sent", extra={"reason": str(error)})
         return False
     return True
+
+
+def _messages(changes: Iterable[Change]) -> Iterator[tuple[str, Change]]:
+    """Yield whom to tell of what: a project's page hears of so many changes at once only."""
+    at_home: Counter[UUID] = Counter()
+    for change in changes:
+        if not change.is_new:
+            yield execution_group(change.execution_id), change
+        at_home[change.project_id] += 1
+        if at_home[change.project_id] <= MOST_AT_HOME:
+            yield home_group(change.project_id), change
 
 
 _crier = Crier()

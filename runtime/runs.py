@@ -267,16 +267,17 @@ class Run:
             for undoing in ({"undo": True} if call.step_id in undo_ids else {},)
         ]
 
-    def run_ms(self) -> int:
+    def run_ms(self, now: datetime | None = None) -> int:
         """Return the milliseconds at work, those of earlier claims counted in."""
-        spent = self.clock() - self.claimed.now
+        spent = (now or self.clock()) - self.claimed.now
         return self.claimed.run_ms + max(0, int(spent.total_seconds() * 1000))
 
-    def metrics(self) -> dict[str, int]:
+    def metrics(self, now: datetime | None = None) -> dict[str, int]:
         """Return steps, attempts, wait_ms and run_ms so far."""
+        now = now or self.clock()
         ran = [record for record in self.state.latest.values() if record.status != "SKIPPED"]
-        total_ms = int((self.clock() - self.claimed.started_at).total_seconds() * 1000)
-        run_ms = self.run_ms()
+        total_ms = int((now - self.claimed.started_at).total_seconds() * 1000)
+        run_ms = self.run_ms(now)
         return {
             "steps": len(ran),
             "attempts": sum(record.attempt for record in ran),
