@@ -13,7 +13,7 @@ from typing import Any
 import django
 
 # Name → the module whose ``run()`` returns figures; imported only when it is asked for.
-BENCHMARKS = ("accepting", "engine", "expressions", "latency", "memory", "table_changes")
+BENCHMARKS = ("accepting", "engine", "expressions", "latency", "memory", "stored", "table_changes")
 
 
 def main(arguments: list[str]) -> int:
@@ -21,12 +21,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("name", nargs="?", choices=BENCHMARKS)
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--executions", type=int, metavar="N", help="how many rows `stored` makes")
     asked = parser.parse_args(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsend.settings")
     django.setup()
     figures: dict[str, Any] = {}
     for name in [asked.name] if asked.name else BENCHMARKS:
-        figures[name] = importlib.import_module(f"leadsend.bench.{name}").run()
+        sized = {"executions": asked.executions} if name == "stored" and asked.executions else {}
+        figures[name] = importlib.import_module(f"leadsend.bench.{name}").run(**sized)
         print(json.dumps({name: figures[name]}, indent=2, default=str), flush=True)
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=2, default=str) + "\n")

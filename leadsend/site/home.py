@@ -51,12 +51,13 @@ def home(request: HttpRequest) -> HttpResponse:
         "run_call": _RUN % settings.PUBLIC_URL,
         "may_edit": policy.may_somewhere(user, "workflow.edit"),
         "may_begin": bool(policy.projects_where(user, "workflow.publish")),
-        **(_in_use(user) if newest else {}),
+        **(in_use(user) if newest else {}),
     }
     return render(request, "site/home.html", context)
 
 
-def _in_use(user: User) -> dict[str, Any]:
+def in_use(user: User) -> dict[str, Any]:
+    """Return the figures and lists of a home page that shows a workflow; lists are querysets."""
     runs = Execution.objects.visible_to(user)
     since = ids.lowest_at(clock.now() - _DAY)
     of_today = runs.filter(pk__gte=since)
