@@ -14,14 +14,18 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from runtime import retention
-from triggers.forgetting import forget_event_keys
+from triggers.forgetting import forget_event_keys, forget_events
 
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 3600.0
 _AFTER_FAILURE_S: Final = 60.0
 # Each is safe to call twice and by many at once.
-CHORES: tuple[Callable[[], object], ...] = (retention.ensure_partitions, forget_event_keys)
+CHORES: tuple[Callable[[], object], ...] = (
+    retention.ensure_partitions,
+    forget_event_keys,
+    forget_events,
+)
 
 
 def keep_house(stop: threading.Event | None = None) -> None:

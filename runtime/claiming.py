@@ -214,6 +214,7 @@ def _record(row: tuple[Any, ...]) -> StepRecord:
     )
 
 
+_ANY_DUE: Final = "SELECT FROM execution_timer WHERE due_at <= statement_timestamp() LIMIT 1"
 _WAKE: Final = """
 WITH due AS (
   SELECT t.execution_id FROM execution_timer t JOIN workflow_execution e ON e.id = t.execution_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from runtime import queueing, recovery, retention
+from runtime import queueing, recovery, retention, sweeping
 
 
 @shared_task(name=queueing.WAKE_JOB)
@@ -24,3 +24,4 @@ def prune() -> None:
     """Make the next months' partitions, and delete what is past its time."""
     retention.ensure_partitions()
     retention.prune()
+    sweeping.sweep()

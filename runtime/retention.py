@@ -28,6 +28,7 @@ KEEP_FAILED_DAYS: Final = 90
 BATCH: Final = 1000
 # In the order in which months are dropped: what refers before what is referred to.
 PARTITIONED: Final = ("step_execution", "workflow_execution", "trigger_event")
+MOST: Final = 5_000_000
 _FAILED: Final = ["FAILED", "TIMED_OUT"]
 _DONE: Final = ["SUCCESS", "CANCELLED"]
 _LOCK_TIMEOUT_MS: Final = 100
@@ -38,7 +39,18 @@ class Pruned:
     """What one pass took away."""
 
     executions: int
+    mails: int
     months: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Which ended runs go: of one workflow, or of all but those that have rules of their own."""
+
+    statuses: list[str]
+    days: int
+    workflow: UUID | None = None
+    others: tuple[UUID, ...] = ()
 
 
 def ensure_partitions() -> list[str]:
@@ -55,20 +67,39 @@ def ensure_partitions() -> list[str]:
     return sorted(set(_partitions()) - before)
 
 
-def prune(*, most: int = 100_000) -> Pruned:
+def prune(*, most: int = MOST) -> Pruned:
     """Delete what is past its time: whole months, then up to ``most`` runs in batches.
 
-    Runs that ended well are kept 30 days from their end, failed ones 90. Must not be called inside
-    a transaction that matters: each batch commits by itself. Unfinished runs always stay.
+    Runs that ended well are kept 30 days from their end, failed ones 90, unless their workflow's
+    live version says otherwise (``settings.retention``). Must not be called inside a transaction
+    that matters: each batch commits by itself. Unfinished runs always stay. Kept mails go with the
+    longest of these times. Two at once do each other no harm.
     """
     now = database_now()
-    months = drop_months(before=now - timedelta(days=KEEP_FAILED_DAYS))
+    rules = _rules()
+    longest = timedelta(days=max(rule.days for rule in rules))
+    months = drop_months(before=now - longest)
     deleted = 0
-    for statuses, days in ((_DONE, KEEP_DONE_DAYS), (_FAILED, KEEP_FAILED_DAYS)):
-        ended_before = now - timedelta(days=days)
-        deleted += _delete_batches(statuses, ended_before, most=most - deleted)
+    for rule in rules:
+        deleted += delete_ended(rule, now=now, most=most - deleted)
+    mails = _delete_mails(before=now - longest)
     turns.forget_ended()
-    return Pruned(executions=deleted, months=tuple(months))
+    return Pruned(executions=deleted, mails=mails, months=tuple(months))
+
+
+def _rules() -> list[Rule]:
+    with connection.cursor() as cursor:
+        cursor.execute(_LIMITS)
+        own: list[tuple[UUID, int | None, int | None]] = cursor.fetchall()
+    names = tuple(row[0] for row in own)
+    found = [
+        Rule(statuses=_DONE, days=KEEP_DONE_DAYS, others=names),
+        Rule(statuses=_FAILED, days=KEEP_FAILED_DAYS, others=names),
+    ]
+    for workflow, done, failed in own:
+        found.append(Rule(statuses=_DONE, days=done or KEEP_DONE_DAYS, workflow=workflow))
+        found.append(Rule(statuses=_FAILED, days=failed or KEEP_FAILED_DAYS, workflow=workflow))
+    return found
 
 
 def drop_months(*, before: datetime) -> list[str]:
@@ -79,6 +110,7 @@ def drop_months(*, before: datetime) -> list[str]:
     dropped: list[str] = []
     for month in _months():
         if _next_month(month) <= before and not _is_wanted(month, before):
+            _cut_ties(month)
             for table in PARTITIONED:
                 name = partition_name(table, month)
                 if _try(f'DROP TABLE IF EXISTS "{name}"'):
@@ -86,11 +118,20 @@ def drop_months(*, before: datetime) -> list[str]:
     return dropped
 
 
-def _delete_batches(statuses: list[str], ended_before: datetime, *, most: int) -> int:
+def _cut_ties(month: datetime) -> None:
+    bounds = [ids.lowest_at(month), ids.lowest_at(_next_month(month))]
+    for statement in _LEFT_BEHIND:
+        with connection.cursor() as cursor:
+            cursor.execute(statement.format("execution_id >= %s AND execution_id < %s"), bounds)
+
+
+def delete_ended(rule: Rule, *, now: datetime, most: int) -> int:
+    """Delete up to ``most`` runs that a rule lets go, in batches; return how many."""
     deleted = 0
     after = UUID(int=0)
+    ended_before = now - timedelta(days=rule.days)
     while deleted < most:
-        batch = _oldest(statuses, ended_before, after, limit=min(BATCH, most - deleted))
+        batch = _oldest(rule, ended_before, after, limit=min(BATCH, most - deleted))
         if not batch:
             break
         _delete(batch)
@@ -99,13 +140,15 @@ def _delete_batches(statuses: list[str], ended_before: datetime, *, most: int) -
     return deleted
 
 
-def _oldest(statuses: list[str], ended_before: datetime, after: UUID, *, limit: int) -> list[UUID]:
+def _oldest(rule: Rule, ended_before: datetime, after: UUID, *, limit: int) -> list[UUID]:
     # An execution cannot end before its event arrived, so the id bounds the read.
-    sql = """SELECT id FROM workflow_execution
-              WHERE id > %s AND id < %s AND status = ANY(%s) AND ended_at < %s
-              ORDER BY id LIMIT %s"""
+    whose = "workflow_id = %s" if rule.workflow else "workflow_id <> ALL(%s)"
+    sql = f"""SELECT id FROM workflow_execution
+               WHERE id > %s AND id < %s AND status = ANY(%s) AND ended_at < %s AND {whose}
+               ORDER BY id LIMIT %s"""  # noqa: S608 - one of two constants
+    bounds = [after, ids.lowest_at(ended_before), rule.statuses, ended_before]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [after, ids.lowest_at(ended_before), statuses, ended_before, limit])
+        cursor.execute(sql, [*bounds, rule.workflow or list(rule.others), limit])
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -117,7 +160,20 @@ def _delete(batch: list[UUID]) -> None:
             "DELETE FROM step_execution WHERE id >= %s AND id < %s AND execution_id = ANY(%s)",
             [UUID(int=first), UUID(int=last), batch],
         )
+        for statement in _LEFT_BEHIND:
+            cursor.execute(statement.format("execution_id = ANY(%s)"), [batch])
         cursor.execute("DELETE FROM workflow_execution WHERE id = ANY(%s)", [batch])
+
+
+def _delete_mails(*, before: datetime) -> int:
+    deleted = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_DELETE_MAILS, [ids.lowest_at(before), BATCH])
+            count = int(cursor.rowcount)
+        deleted += count
+        if count < BATCH:
+            return deleted
 
 
 def _is_wanted(month: datetime, before: datetime) -> bool:
@@ -159,3 +215,22 @@ def _try(statement: str) -> bool:
         log.warning("partition left as it is", extra={"statement": statement, "reason": str(error)})
         return False
     return True
+
+
+# Documents are kept as text: only those that speak of it are looked into.
+_LIMITS: Final = """
+SELECT w.id, (v.document::jsonb #>> '{settings,retention,done_days}')::int,
+       (v.document::jsonb #>> '{settings,retention,failed_days}')::int
+  FROM workflow_definition w JOIN workflow_version v ON v.id = w.live_version_id
+ WHERE v.document LIKE '%"retention":%' AND v.document::jsonb #> '{settings,retention}' IS NOT NULL
+"""
+# What names a run: a task that is still to do stays, and no longer leads to it.
+_LEFT_BEHIND: Final = (
+    "DELETE FROM execution_timer WHERE {}",
+    "DELETE FROM execution_wait WHERE {}",
+    "DELETE FROM tasks WHERE {} AND status <> 'PENDING'",
+    "UPDATE tasks SET execution_id = NULL WHERE {}",
+)
+_DELETE_MAILS: Final = """
+DELETE FROM outbox_mail WHERE id IN (SELECT id FROM outbox_mail WHERE id < %s ORDER BY id LIMIT %s)
+"""

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import psutil
 from django.db import connection
 from rest_framework.test import APIClient
 
@@ -27,6 +28,7 @@ from leadsend.site.home import in_use
 from leadsend.site.vitals import read_vitals
 from runtime import claiming
 from runtime.models import Execution
+from runtime.retention import BATCH, Rule, delete_ended
 from triggers.dispatch import dispatch_batch
 
 EXECUTIONS: Final = 100_000
@@ -50,7 +52,31 @@ def run(*, executions: int = EXECUTIONS) -> dict[str, float]:
         }
         figures |= _reads(project, user, workflows[0][0])
         figures |= _claims(link, project, workflows)
+        figures |= _prune(workflows)
         return figures
+
+
+def _prune(workflows: list[tuple[UUID, UUID]]) -> dict[str, float]:
+    """Delete all that ended, as retention does, and look at memory and at the longest commit."""
+    process = psutil.Process()
+    before = process.memory_info().rss
+    longest_ms, peak, deleted = 0.0, before, 0
+    began = clock.monotonic()
+    for workflow, _ in workflows:
+        rule = Rule(statuses=["SUCCESS", "FAILED"], days=0, workflow=workflow)
+        while True:
+            since = clock.monotonic()
+            count = delete_ended(rule, now=clock.now(), most=BATCH)
+            longest_ms = max(longest_ms, (clock.monotonic() - since) * 1000)
+            peak = max(peak, process.memory_info().rss)
+            if not count:
+                break
+            deleted += count
+    return {
+        "pruned_a_second": round(deleted / (clock.monotonic() - began)),
+        "prune_longest_batch_ms": round(longest_ms, 1),
+        "prune_more_memory_mib": round((peak - before) / 2**20, 1),
+    }
 
 
 def _reads(project: Project, user: User, workflow: UUID) -> dict[str, float]:

@@ -154,6 +154,12 @@ _DANGLING = {
     " (SELECT 1 FROM workflow_execution e WHERE e.id = t.execution_id) AND t.status = 'PENDING'",
     "timers": "SELECT count(*) FROM execution_timer t WHERE NOT EXISTS"
     " (SELECT 1 FROM workflow_execution e WHERE e.id = t.execution_id)",
+    "waits": "SELECT count(*) FROM execution_wait w WHERE NOT EXISTS"
+    " (SELECT 1 FROM workflow_execution e WHERE e.id = w.execution_id)",
+    # The oldest ones, which stand where history is deleted; all would take minutes.
+    "step runs": "SELECT count(*) FROM (SELECT execution_id FROM step_execution ORDER BY id"
+    " LIMIT 10000) s WHERE NOT EXISTS"
+    " (SELECT 1 FROM workflow_execution e WHERE e.id = s.execution_id)",
     "inbox entries": "SELECT count(*) FROM trigger_inbox i WHERE NOT EXISTS"
     " (SELECT 1 FROM trigger_event e WHERE e.id = i.event_id)",
 }

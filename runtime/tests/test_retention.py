@@ -13,8 +13,10 @@ from django_celery_beat.models import PeriodicTask
 from leadsend.lib import clock, ids
 from leadsend.lib.db import partition_name
 from runtime import jobs, retention
-from runtime.models import Execution, StepExecution
+from runtime.models import Execution, ExecutionTimer, OutboxMail, StepExecution, Task
 from runtime.retention import PARTITIONED
+from runtime.tests.conftest import DOCUMENT
+from workflows import drafts, publishing
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +73,51 @@ def test_what_ended_well_goes_after_30_days_and_what_failed_after_90(ended):
         run.pk for run in kept
     }
     assert retention.prune().executions == 0
+
+
+def test_a_workflow_may_say_how_long_its_runs_are_kept(ended, workflow):
+    document = {**DOCUMENT, "settings": {"retention": {"done_days": 3}}}
+    other = drafts.create_workflow(workflow.project, workflow.owner, document)
+    publishing.publish(other, user=workflow.owner)
+    other.refresh_from_db()
+    short, usual = ended("SUCCESS", 4), ended("SUCCESS", 4)
+    Execution.objects.filter(pk=short.pk).update(workflow=other)
+    failed = ended("FAILED", 80)
+    Execution.objects.filter(pk=failed.pk).update(workflow=other)
+
+    assert retention.prune().executions == 1
+    assert set(Execution.objects.all()) == {usual, failed}
+
+
+def test_nothing_that_names_a_run_is_left_behind(ended, old_month):
+    run, waiting = ended("SUCCESS", 31), ended("WAITING", 400)
+    for status in ("PENDING", "DONE"):
+        Task.objects.create(
+            project_id=run.project_id, title=status, status=status, execution_id=run.pk
+        )
+    for one in (run, waiting):
+        ExecutionTimer.objects.create(execution=one, due_at=clock.now())
+    mail = {"project_id": run.project_id, "mode": "outbox", "sender": "a", "to": "b"}
+    for days in (89, 91):
+        at = int((clock.now() - timedelta(days=days)).timestamp() * 1000)
+        OutboxMail.objects.create(id=ids.uuid7(at), message_id=f"<{days}@x>", subject="", **mail)
+
+    pruned = retention.prune()
+
+    assert (pruned.executions, pruned.mails) == (1, 1)
+    assert [(task.title, task.execution_id) for task in Task.objects.all()] == [("PENDING", None)]
+    assert [timer.execution_id for timer in ExecutionTimer.objects.all()] == [waiting.pk]
+
+
+def test_a_task_of_a_dropped_month_no_longer_leads_to_its_run(old_month, make):
+    at = OLD + timedelta(days=1)
+    run = make("SUCCESS", id=ids.uuid7(int(at.timestamp() * 1000)), started_at=at, ended_at=at)
+    task = Task.objects.create(project_id=run.project_id, title="Call", execution_id=run.pk)
+    run_sql("SET CONSTRAINTS ALL IMMEDIATE")
+
+    assert retention.prune().months
+    task.refresh_from_db()
+    assert task.execution_id is None
 
 
 def test_what_has_not_ended_is_kept_however_old(ended):
@@ -143,7 +190,7 @@ def test_the_command_says_what_it_did(ended, old_month):
     call_command("prune_executions", stdout=said)
 
     assert f"dropped {partition_name('step_execution', OLD)}" in said.getvalue()
-    assert "Deleted 1 runs." in said.getvalue()
+    assert "Deleted 1 runs, 0 mails, 0 large values." in said.getvalue()
 
 
 def test_beat_asks_for_it_once_a_day():

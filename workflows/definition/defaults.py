@@ -48,6 +48,7 @@ _SETTINGS: dict[str, Any] = {
     "priority": 0,
     "concurrency": {},
     "debounce": {},
+    "retention": {},
 }
 _CONCURRENCY: dict[str, Any] = {"limit": 1, "policy": "queue", "strict_order": False}
 _PARTS = ("steps", "edges", "triggers", "variables")

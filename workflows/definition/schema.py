@@ -219,6 +219,14 @@ SETTINGS: Schema = {
                 "strict_order": {"type": "boolean"},
             },
         },
+        "retention": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "done_days": {"type": "integer", "minimum": 1, "maximum": 3650},
+                "failed_days": {"type": "integer", "minimum": 1, "maximum": 3650},
+            },
+        },
         "debounce": {
             "type": "object",
             "required": ["key", "for"],

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from runtime import retention
+from runtime import retention, sweeping
 
 
 class Command(BaseCommand):
@@ -16,7 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take how many runs are deleted at most."""
-        parser.add_argument("--most", type=int, default=100_000, help="Delete at most this many.")
+        parser.add_argument(
+            "--most", type=int, default=retention.MOST, help="Delete at most this many."
+        )
 
     def handle(self, *args: Any, most: int, **options: Any) -> None:
         """Make partitions, then prune."""
@@ -25,4 +27,6 @@ class Command(BaseCommand):
         pruned = retention.prune(most=most)
         for name in pruned.months:
             self.stdout.write(f"dropped {name}")
-        self.stdout.write(self.style.SUCCESS(f"Deleted {pruned.executions} runs."))
+        swept = sweeping.sweep()
+        told = f"Deleted {pruned.executions} runs, {pruned.mails} mails, {swept} large values."
+        self.stdout.write(self.style.SUCCESS(told))
