@@ -17,6 +17,7 @@ from leadsend.lib.postgres import AWAY, Connection
 from leadsend.lib.redaction import forgetting_secrets
 from registry.sdk.catalog_view import CatalogView
 from runtime import fetching
+from runtime.calendars import Calendars
 from runtime.claiming import Claimed, load_steps
 from runtime.engine.state import RunInfo, RunState
 from runtime.fetching import has_large
@@ -51,6 +52,7 @@ def begin(
     catalog: CatalogView,
     clock: Callable[[], datetime],
     room_bytes: int = fetching.MOST_HELD_BYTES,
+    calendars: Calendars | None = None,
 ) -> Begun:
     """Return the runs, ready to be advanced; queries once, fetches large values for a moment."""
     compiled = plans.of_versions(connection, [row.version_id for row in claimed])
@@ -67,6 +69,9 @@ def begin(
             if row.id in lost:
                 plan = _unreadable(plan, lost[row.id])
             run = _run(row, plan, catalog, clock)
+            if plan.plan.calendars and calendars is not None:
+                found = calendars.known(connection, plan.plan.calendars)
+                run.state.run = replace(run.state.run, calendars=found)
             run.load(known.get(row.id, ()))
             run.large_bytes = begun.large_bytes.get(row.id, 0)
             begun.runs.append(run)

@@ -24,6 +24,7 @@ from registry.sdk.catalog_view import CatalogView
 from runtime import batches, called_runs, claiming, recording
 from runtime.batches import Taken
 from runtime.beginning import begin
+from runtime.calendars import Calendars
 from runtime.claiming import Claimed
 from runtime.committing import commit
 from runtime.effects import EffectLoop
@@ -81,6 +82,7 @@ class Engine:
         self.clock = DatabaseClock()
         self.held: dict[UUID, Run] = {}
         self._plans = Plans(options.catalog)
+        self._calendars = Calendars()
         self._connection: Connection | None = None
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._rung = threading.Event()
@@ -234,6 +236,7 @@ class Engine:
             connection,
             claimed,
             plans=self._plans,
+            calendars=self._calendars,
             catalog=self.options.catalog,
             clock=self.clock.now,
             room_bytes=MOST_HELD_BYTES - self._storing.held_bytes(self.held),

@@ -25,6 +25,8 @@ from leadsend.access.admin_pages import (
 from leadsend.access.models import (
     ApiToken,
     AuditEntry,
+    BusinessCalendar,
+    Holiday,
     Membership,
     Organisation,
     Project,
@@ -39,8 +41,10 @@ if TYPE_CHECKING:
     _Creation = AdminUserCreationForm[User]
     _Change = UserChangeForm[User]
     _People = DjangoUserAdmin[User]
+    _Inline = admin.TabularInline[Holiday, BusinessCalendar]
 else:
     _Creation, _Change, _People = AdminUserCreationForm, UserChangeForm, DjangoUserAdmin
+    _Inline = admin.TabularInline
 
 
 class UserCreation(_Creation):
@@ -114,6 +118,36 @@ class OrganisationAdmin(AuditedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: an installation is always somebody's."""
         return False
+
+
+class HolidayInline(_Inline):
+    """The days on which a calendar's organisation is closed."""
+
+    model = Holiday
+    extra = 1
+
+
+@admin.register(BusinessCalendar)
+class BusinessCalendarAdmin(AuditedAdmin):
+    """When the organisation is open; delays go by it, a minute after a change at the latest."""
+
+    read_permission = INSTALLATION
+
+    list_display = ("name", "key", "timezone", "is_usual")
+    search_fields = ("name", "key")
+    inlines = (HolidayInline,)
+
+
+@admin.register(Holiday)
+class HolidayAdmin(AuditedAdmin):
+    """All days on which somebody is closed."""
+
+    read_permission = INSTALLATION
+
+    list_display = ("day", "name", "calendar")
+    list_filter = ("calendar",)
+    list_select_related = ("calendar",)
+    search_fields = ("name",)
 
 
 @admin.register(Project)

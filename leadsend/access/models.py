@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.db import models
 from django.utils.functional import cached_property
 
+from leadsend.access import calendars
 from leadsend.lib import clock, ids
 from leadsend.lib.errors import InvalidInput, Problem
 
@@ -151,6 +152,57 @@ class Project(models.Model):
     def project_id(self) -> UUID:
         """Return its own id: the policy asks every row for its project."""
         return self.pk
+
+
+class BusinessCalendar(models.Model):
+    """When the organisation is open; delays in workflows go by it. One of them is the usual one."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    key = models.SlugField(max_length=80, unique=True, help_text="Its name in workflows.")
+    name = models.CharField(max_length=200)
+    timezone = models.CharField(max_length=64, default="UTC", validators=[calendars.check_timezone])
+    hours = models.JSONField(
+        default=calendars.nine_to_five,
+        blank=True,
+        validators=[calendars.check_hours],
+        help_text='By weekday, from and to: {"mon": [["09:00", "12:00"], ["13:00", "17:00"]]}.',
+    )
+    is_usual = models.BooleanField(
+        "usual", default=False, help_text="Delays that name no calendar go by this one."
+    )
+
+    class Meta:
+        db_table = "business_calendar"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_usual"],
+                condition=models.Q(is_usual=True),
+                name="business_calendar_usual_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Holiday(models.Model):
+    """A day on which a calendar's organisation is closed."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    calendar = models.ForeignKey(
+        BusinessCalendar, on_delete=models.CASCADE, related_name="holidays"
+    )
+    day = models.DateField()
+    name = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        db_table = "holiday"
+        ordering = ["day"]
+        constraints = [models.UniqueConstraint(fields=["calendar", "day"], name="holiday_once")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.name}".strip()
 
 
 class ProjectQuerySet(models.QuerySet[Any]):

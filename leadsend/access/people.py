@@ -9,8 +9,16 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
-from leadsend.access import audit
-from leadsend.access.models import Membership, Organisation, Project, Role, Team, User
+from leadsend.access import audit, calendars
+from leadsend.access.models import (
+    BusinessCalendar,
+    Membership,
+    Organisation,
+    Project,
+    Role,
+    Team,
+    User,
+)
 from leadsend.lib.errors import Conflict, InvalidInput, Problem
 
 DEFAULT_PROJECT = "main"
@@ -34,7 +42,7 @@ def is_set_up() -> bool:
 def set_up_organisation(
     *, organisation: str, name: str, email: str, password: str, timezone: str = "UTC"
 ) -> SetUp:
-    """Create the organisation, its owner, the first project and the team ``sales_team``.
+    """Create the organisation, its owner and calendar, the first project and ``sales_team``.
 
     Raises Conflict when it was done before (by whoever came first), InvalidInput with a problem
     per field: ``/organisation /email /password``.
@@ -48,6 +56,9 @@ def set_up_organisation(
             owner.save(force_insert=True)
             project = create_project(
                 name=organisation.strip(), slug=DEFAULT_PROJECT, timezone=timezone, owner=owner
+            )
+            BusinessCalendar.objects.create(
+                key=calendars.USUAL, name="Business hours", timezone=timezone, is_usual=True
             )
             audit.record("organisation.set_up", actor=owner, project=project, obj=row)
     except IntegrityError as error:

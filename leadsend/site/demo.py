@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from leadsend.access import people, tokens
-from leadsend.access.models import ApiToken, Membership, Project, Role, Team, User
+from leadsend.access.models import ApiToken, BusinessCalendar, Membership, Project, Role, Team, User
 from leadsend.lib import clock
 from leadsend.site.engine_pass import play_to_the_end
 from runtime.models import Execution
@@ -120,6 +121,7 @@ def seed() -> dict[str, str]:
     kept = _Keepsake(settings.STATE_DIR / "demo.json")
     owner, project = _owner(kept)
     _people(project, owner)
+    _holidays()
     _leads()
     welcome = _published(project, owner, WELCOME)
     failing = _published(project, owner, FAILING)
@@ -171,6 +173,17 @@ def _owner(kept: _Keepsake) -> tuple[User, Project]:
     _membership(project, owner, Role.ADMIN, actor=owner)
     kept.keep(password=password)
     return owner, project
+
+
+def _holidays() -> None:
+    """Close on two days that everybody knows, so that delays have something to go round."""
+    usual = BusinessCalendar.objects.filter(is_usual=True).first()
+    if usual is None or usual.holidays.exists():
+        return
+    year = clock.now().year
+    for ahead in (0, 1):
+        for month, day, name in ((1, 1, "New Year"), (12, 25, "Christmas")):
+            usual.holidays.create(day=date(year + ahead, month, day), name=name)
 
 
 def _people(project: Project, owner: User) -> None:

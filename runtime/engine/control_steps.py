@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
 from leadsend.lib.errors import PermanentError
+from runtime.engine.calendar_delays import compile_calendar_delay, needs_calendar
 from runtime.engine.fields import Scope, compile_field, compile_fields, named
 from workflows.definition import durations
 from workflows.definition.expressions.conditions import compile_condition
@@ -70,16 +71,19 @@ def compile_switch_step(cfg: Mapping[str, Any], *, step_id: str) -> Steer:
     return steer
 
 
-def compile_delay_step(cfg: Mapping[str, Any], *, step_id: str) -> Steer:
+def compile_delay_step(cfg: Mapping[str, Any], *, step_id: str, zone: tzinfo = UTC) -> Steer:
     """Return a function that says until when to wait.
 
-    ``cfg`` is ``{"for": {"value", "unit"}}`` or ``{"until": text}``; a moment without an offset is
-    UTC. Output: ``{"until": ISO}``. The function raises PermanentError for what is no time, and
-    for waits of more than a year.
+    ``cfg`` is ``{"for": {"value", "unit"}}``, ``{"until": text}``, or what ``calendar_delays``
+    says; a moment without an offset is one in ``zone``. Output: ``{"until": ISO}``. The function
+    raises PermanentError for what is no time, and for waits of more than a year.
     """
+    if needs_calendar(cfg):
+        due_at = compile_calendar_delay(cfg, step_id=step_id)
+        return lambda scope: _wait(scope, cfg, due_at(scope))
     if "until" in cfg:
         until = compile_field(cfg["until"], step_id=step_id, field="until")
-        return lambda scope: _wait(scope, cfg, _moment(until(scope)))
+        return lambda scope: _wait(scope, cfg, _moment(until(scope), zone))
     span = compile_field(cfg.get("for", {}), step_id=step_id, field="for")
     return lambda scope: _wait(scope, cfg, scope["now"] + _span(span(scope)))
 
@@ -128,11 +132,11 @@ def _with_number(value: Any) -> Mapping[str, Any]:
     return {**value, "value": float(number)} if isinstance(number, str) else value
 
 
-def _moment(value: Any) -> datetime:
+def _moment(value: Any, zone: tzinfo) -> datetime:
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError as error:
         raise PermanentError(
             f"A delay waits until a date, not {str(value)[:40]!r}.", code="delay_unknown"
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)

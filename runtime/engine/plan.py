@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from leadsend.lib.errors import ConfigurationError
 from registry.sdk.action import Action, Delivery, RetryPolicy
 from registry.sdk.catalog_view import CatalogView
+from runtime.engine.calendar_delays import needs_calendar
 from runtime.engine.control_steps import (
     Steer,
     compile_condition_step,
@@ -75,7 +77,8 @@ class Plan:
     """All steps, each after all its predecessors, and what expressions see of the document.
 
     ``has_waits`` says that a step may wait for an answer. ``undo`` maps a step's id to the step that undoes it, which stands in ``by_id`` but not in
-    ``steps``: no branch leads to it.
+    ``steps``: no branch leads to it. ``calendars`` are the keys of those that delays go by ("":
+    the usual one).
     """
 
     steps: tuple[PlanStep, ...]
@@ -84,6 +87,7 @@ class Plan:
     timeout_s: float | None = None
     has_waits: bool = False
     undo: Mapping[str, PlanStep] = field(default_factory=dict)
+    calendars: frozenset[str] = frozenset()
 
     @property
     def undo_ids(self) -> frozenset[str]:
@@ -99,19 +103,28 @@ def compile_plan(document: Mapping[str, Any], catalog: CatalogView) -> Plan:
     """
     graph = Graph.of(document)
     _check(document, graph)
+    settings = document.get("settings") or {}
+    zone = _zone(settings.get("timezone") or "UTC")
     order = [step_id for step_id in graph.order if step_id not in graph.undoes]
     index = {step_id: at for at, step_id in enumerate((*order, *graph.undoes))}
-    steps = tuple(_step(step_id, graph, index, catalog) for step_id in order)
-    undo = {done: _step(step_id, graph, index, catalog) for step_id, done in graph.undoes.items()}
-    settings = document.get("settings") or {}
+    steps = tuple(_step(step_id, graph, index, catalog, zone) for step_id in order)
+    undo = {
+        done: _step(step_id, graph, index, catalog, zone) for step_id, done in graph.undoes.items()
+    }
     return Plan(
         steps=steps,
         by_id={step.id: step for step in (*steps, *undo.values())},
         undo=undo,
         variables={v["key"]: v.get("value") for v in document.get("variables") or ()},
         timeout_s=settings.get("timeout_s"),
+        calendars=_calendars(graph),
         has_waits=any(step.wait is not None for step in (*steps, *undo.values())),
     )
+
+
+def _calendars(graph: Graph) -> frozenset[str]:
+    cfgs = [step.get("cfg") or {} for step in graph.steps.values() if step.get("kind") == "delay"]
+    return frozenset(str(cfg.get("calendar") or "") for cfg in cfgs if needs_calendar(cfg))
 
 
 def _check(document: Mapping[str, Any], graph: Graph) -> None:
@@ -134,7 +147,18 @@ def _check(document: Mapping[str, Any], graph: Graph) -> None:
                 )
 
 
-def _step(step_id: str, graph: Graph, index: Mapping[str, int], catalog: CatalogView) -> PlanStep:
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, ZoneInfoNotFoundError) as error:
+        raise ConfigurationError(
+            f"There is no time zone {name!r}: correct it in the settings.", code="unknown_timezone"
+        ) from error
+
+
+def _step(
+    step_id: str, graph: Graph, index: Mapping[str, int], catalog: CatalogView, zone: ZoneInfo
+) -> PlanStep:
     step = graph.steps[step_id]
     kind = step.get("kind", "action")
     if step.get("parent"):
@@ -156,7 +180,7 @@ def _step(step_id: str, graph: Graph, index: Mapping[str, int], catalog: Catalog
         threshold=threshold_of(graph.join(step_id), incoming=len(incoming)),
         has_error_branch=_has_error_branch(kind, edges),
         call=call,
-        steer=None if call or wait else _steer(step, kind),
+        steer=None if call or wait else _steer(step, kind, zone),
         wait=wait,
     )
 
@@ -166,13 +190,15 @@ def _has_error_branch(kind: str, edges: tuple[Edge, ...]) -> bool:
     return kind in _MAY_FAIL_SOFTLY and any(edge.branch == "error" for edge in edges)
 
 
-def _steer(step: Mapping[str, Any], kind: str) -> Steer:
+def _steer(step: Mapping[str, Any], kind: str, zone: ZoneInfo) -> Steer:
     compile_step = _CONTROL.get(kind)
     if compile_step is None:
         known = "cannot run yet" if kind in _KINDS_TO_COME else "does not exist"
         raise ConfigurationError(
             f"Step {step['id']}: the kind {kind} {known}.", code="kind_to_come"
         )
+    if kind == "delay":
+        return compile_delay_step(step.get("cfg") or {}, step_id=step["id"], zone=zone)
     return compile_step(step.get("cfg") or {}, step_id=step["id"])
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from runtime.engine.transitions import STEP_FINAL
+from workflows.definition.business_time import Calendar
 
 StepStatus = Literal[
     "PENDING",
@@ -56,7 +57,8 @@ class RunInfo:
     """What of an execution never changes while it runs.
 
     ``variables`` holds values by key (secret ones already decrypted for this pass). ``contact`` is
-    whom the event is about: ``{"email", "name"}``.
+    whom the event is about: ``{"email", "name"}``. ``calendars`` are there by key where the plan
+    asks for any.
     """
 
     execution_id: UUID
@@ -70,6 +72,7 @@ class RunInfo:
     variables: Mapping[str, Any] = field(default_factory=dict)
     contact: Mapping[str, str] = field(default_factory=dict)
     trigger_key: str = ""
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

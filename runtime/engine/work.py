@@ -12,6 +12,7 @@ from typing import Any, cast
 from leadsend.lib.errors import ConfigurationError, LeadSendError
 from leadsend.lib.ids import idempotency_key
 from registry.sdk.action import ActionContext, Apply
+from runtime.engine.calendar_delays import CALENDARS
 from runtime.engine.commands import ApplyWrite, CallEffect
 from runtime.engine.outcomes import error_json
 from runtime.engine.plan import Plan, PlanAction, PlanStep
@@ -240,6 +241,7 @@ def _scope(plan: Plan, run: RunInfo, now: datetime, outputs: dict[str, Any]) -> 
         },
         "now": now,
         "workflow": {"id": _text(run.workflow_id), "name": run.workflow_name},
+        CALENDARS: run.calendars,
     }
 
 

@@ -30,6 +30,15 @@ _POLICIES: Mapping[str, str] = {
     "cancel_old": "a newer one cancels the older",
     "coalesce": "of those that wait, the newest stays",
 }
+_WEEKDAYS: Mapping[str, str] = {
+    "mon": "Monday",
+    "tue": "Tuesday",
+    "wed": "Wednesday",
+    "thu": "Thursday",
+    "fri": "Friday",
+    "sat": "Saturday",
+    "sun": "Sunday",
+}
 _ICONS: Mapping[str, str] = {
     "condition": "git-branch",
     "switch": "git-fork",
@@ -190,6 +199,14 @@ def _action_sentence(key: str, cfg: Mapping[str, Any], catalog: CatalogView) -> 
 
 
 def _wait_sentence(cfg: Mapping[str, Any]) -> str:
+    if "business" in cfg:
+        span = words_of(_mapping(cfg["business"]).get("for"), {})
+        return f"Waits {span} of business time"
+    if cfg.get("next") == "weekday":
+        days = ", ".join(_WEEKDAYS.get(day, str(day)) for day in cfg.get("weekdays", ()))
+        return f"Waits until the next {days or 'working day'} at {cfg.get('at', '09:00')}"
+    if "next" in cfg:
+        return "Waits until business hours"
     if "for" in cfg:
         return f"Waits {words_of(cfg['for'], {})}"
     return f"Waits until {words_of(cfg.get('until'), {}) or 'a moment not chosen yet'}"

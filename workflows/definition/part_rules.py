@@ -13,6 +13,7 @@ from registry.sdk.catalog_view import CatalogView
 from workflows.definition import durations, form, pointer, schema, slugs
 from workflows.definition.called_input import check_input
 from workflows.definition.condition_form import check_condition_form
+from workflows.definition.delay_rules import check_delay_form
 from workflows.definition.flow_rules import check_flow
 from workflows.definition.suggestions import nearest
 from workflows.definition.waiting_rules import check_waiting
@@ -183,6 +184,7 @@ def _check_delay(cfg: Any, path: str, step_id: str | None) -> Iterator[Problem]:
 
 
 def _delay_findings(cfg: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    yield from check_delay_form(cfg)
     span, until = cfg.get("for"), cfg.get("until")
     value = span.get("value") if isinstance(span, Mapping) else None
     if isinstance(value, str) and not form.has_hole(value):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from workflows.definition import durations, slugs, waiting_schemas
+from workflows.definition import business_time, durations, slugs, waiting_schemas
 from workflows.definition.defaults import FORMAT
 
 Schema = Mapping[str, Any]
@@ -105,11 +105,35 @@ CFG_SCHEMAS: Mapping[str, Schema] = {
     "delay": {
         "type": "object",
         "minProperties": 1,
-        "maxProperties": 1,
         "additionalProperties": False,
         "properties": {
             "for": {"$ref": "#/$defs/duration"},
             "until": {"type": "string", "minLength": 1},
+            "business": {
+                "type": "object",
+                "required": ["for"],
+                "additionalProperties": False,
+                "properties": {
+                    "for": {
+                        "type": "object",
+                        "required": ["value", "unit"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "value": {"type": ["number", "string"], "minimum": 0},
+                            "unit": {"enum": ["hours", "days"]},
+                        },
+                    }
+                },
+            },
+            "next": {"enum": ["business_hours", "weekday"]},
+            "weekdays": {
+                "type": "array",
+                "minItems": 1,
+                "uniqueItems": True,
+                "items": {"enum": list(business_time.WEEKDAYS)},
+            },
+            "at": {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"},
+            "calendar": {"type": "string", "minLength": 1, "maxLength": 80},
         },
     },
     "end": {

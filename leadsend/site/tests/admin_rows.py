@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
@@ -16,7 +16,14 @@ from django_celery_beat.models import (
 )
 
 from leadsend.access import audit, tokens
-from leadsend.access.models import Organisation, Role, SignInTry, Team
+from leadsend.access.models import (
+    BusinessCalendar,
+    Holiday,
+    Organisation,
+    Role,
+    SignInTry,
+    Team,
+)
 from leadsend.lib import clock, ids
 from leadsend.testing.factories import (
     make_credential,
@@ -66,6 +73,8 @@ def make_common_rows():
     user = make_user()
     Organisation.objects.get_or_create(id=1, defaults={"name": "Acme"})
     SignInTry.objects.create(subject="account:0")
+    calendar, _ = BusinessCalendar.objects.get_or_create(key="office", defaults={"name": "Office"})
+    Holiday.objects.get_or_create(calendar=calendar, day=date(2026, 12, 25))
     Worker.objects.create(host="host", pid=1)
     WorkflowTemplate.objects.create(slug="t", name="Template", document="{}")
     InboxEntry.objects.create(id=ids.uuid7(), event_id=ids.uuid7())

@@ -100,3 +100,17 @@ def test_what_holds_runs_back_is_said_in_words():
         "Priority -3: lower goes first",
     )
     assert flow_sentences({}) == ()
+
+
+def test_delays_by_the_calendar_are_told_in_words():
+    def said(cfg):
+        [step] = _outline({"name": "Test", "steps": [{"kind": "delay", "cfg": cfg}]}).steps
+        return step.sentence
+
+    assert (
+        said({"business": {"for": {"value": 2, "unit": "days"}}}) == "Waits 2 days of business time"
+    )
+    assert said({"next": "business_hours"}) == "Waits until business hours"
+    assert said({"next": "weekday"}) == "Waits until the next working day at 09:00"
+    weekday = {"next": "weekday", "weekdays": ["mon", "thu"], "at": "10:00"}
+    assert said(weekday) == "Waits until the next Monday, Thursday at 10:00"
