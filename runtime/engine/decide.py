@@ -81,12 +81,16 @@ def finish_of(plan: Plan, state: RunState) -> Finish | None:
             return None
         waits = waits or record.status == "WAITING" or is_retried(record)
         # An end that was reached stands: a failure after it is of a branch still under way then.
-        if stops(step, record) and (stopping is None or stopping[0].kind != "end" == step.kind):
+        if stops(step, record) and (stopping is None or _outranks(record, stopping[1])):
             stopping = step, record
     if stopping is None:
         return TIMED_OUT if state.timed_out else None if waits else Finish(status="SUCCESS")
     step, record = stopping
     return _ended(step, record) if record.status == "SUCCESS" else _failed(step, record)
+
+
+def _outranks(record: StepRecord, other: StepRecord) -> bool:
+    return record.status == "SUCCESS" != other.status
 
 
 def is_retried(record: StepRecord) -> bool:

@@ -23,6 +23,7 @@ from runtime.engine.joins import threshold_of
 from runtime.engine.state import StepKey
 from runtime.engine.waits import PlanWait, compile_wait
 from workflows.definition.graph import Edge, Graph
+from workflows.definition.graph_rules import fails_on_error_branch
 
 _CONTROL: Final[Mapping[str, Callable[..., Steer]]] = {
     "condition": compile_condition_step,
@@ -31,7 +32,6 @@ _CONTROL: Final[Mapping[str, Callable[..., Steer]]] = {
     "end": compile_end_step,
 }
 _KINDS_TO_COME: Final = frozenset({"loop", "code"})
-_MAY_FAIL_SOFTLY: Final = frozenset({"action", "workflow"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,16 +178,15 @@ def _step(
         sources=tuple((index[edge.source], edge.branch) for edge in incoming),
         incoming=len(incoming),
         threshold=threshold_of(graph.join(step_id), incoming=len(incoming)),
-        has_error_branch=_has_error_branch(kind, edges),
+        has_error_branch=_has_error_branch(step, edges),
         call=call,
         steer=None if call or wait else _steer(step, kind, zone),
         wait=wait,
     )
 
 
-def _has_error_branch(kind: str, edges: tuple[Edge, ...]) -> bool:
-    # A switch may have a case that is called "error".
-    return kind in _MAY_FAIL_SOFTLY and any(edge.branch == "error" for edge in edges)
+def _has_error_branch(step: Mapping[str, Any], edges: tuple[Edge, ...]) -> bool:
+    return any(edge.branch == "error" for edge in edges) and fails_on_error_branch(step)
 
 
 def _steer(step: Mapping[str, Any], kind: str, zone: ZoneInfo) -> Steer:

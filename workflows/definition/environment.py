@@ -19,6 +19,12 @@ _VARIABLE_TYPES: Mapping[str, Schema] = {
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
 }
+_ERROR: Schema = {
+    "type": "object",
+    "required": ["code", "message"],
+    "properties": {"code": _TEXT, "message": _TEXT},
+    "additionalProperties": True,
+}
 _REQUEST: Schema = {
     "type": "object",
     "required": ["method", "headers", "query", "ip"],
@@ -75,6 +81,12 @@ def output_schema(step: Mapping[str, Any], catalog: CatalogView) -> Schema:
     key = step.get("action_key")
     action = catalog.action(key) if step.get("kind") == "action" and isinstance(key, str) else None
     return action.output_schema if action else _ANY
+
+
+def step_schema(step: Mapping[str, Any], catalog: CatalogView) -> Schema:
+    """Return what ``steps.<id>`` is: ``output``, and ``error`` where the step failed."""
+    properties = {"output": output_schema(step, catalog), "error": _ERROR}
+    return {**closed(properties), "required": ["output"]}
 
 
 def closed(properties: Mapping[str, Schema]) -> Schema:

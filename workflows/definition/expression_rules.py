@@ -101,10 +101,7 @@ def _types_at(
 
 def _step_schemas(graph: Graph, catalog: CatalogView) -> Mapping[str, Any]:
     return environment.closed(
-        {
-            name: environment.closed({"output": environment.output_schema(data, catalog)})
-            for name, data in graph.steps.items()
-        }
+        {name: environment.step_schema(data, catalog) for name, data in graph.steps.items()}
     )
 
 

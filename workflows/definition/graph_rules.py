@@ -14,13 +14,13 @@ from workflows.definition.words import label_of
 
 _BRANCHES: Mapping[str, tuple[str, ...]] = {
     "action": ("default", "error"),
-    "condition": ("yes", "no"),
-    "delay": ("default",),
-    "wait": ("default", "timeout"),
-    "loop": ("default",),
+    "condition": ("yes", "no", "error"),
+    "delay": ("default", "error"),
+    "wait": ("default", "timeout", "error"),
+    "loop": ("default", "error"),
     "workflow": ("default", "error"),
     "code": ("default", "error"),
-    "end": (),
+    "end": ("error",),
 }
 # Steps of these kinds do nothing but lead on.
 _USELESS_AS_LAST = frozenset({"condition", "switch", "delay"})
@@ -30,10 +30,19 @@ def branches_of(step: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the branch keys on which a step can be left."""
     kind = step.get("kind")
     if kind == "switch":
-        return (*_case_keys(step), "default")
+        return (*_own_keys(step), "default", "error")
     if kind == "approval":
-        return (*answer_keys(step), "timeout")
+        return (*_own_keys(step), "timeout", "error")
     return _BRANCHES.get(kind, ("default",)) if isinstance(kind, str) else ("default",)
+
+
+def fails_on_error_branch(step: Mapping[str, Any]) -> bool:
+    """Say whether the branch ``error`` of a step is that of its failure.
+
+    A case or an answer may be called so as well: then the branch is the case's, and a failure
+    fails the run.
+    """
+    return "error" not in _own_keys(step)
 
 
 def check_edges(document: Mapping[str, Any], graph: Graph) -> Iterator[Problem]:
@@ -71,6 +80,13 @@ def check_graph(graph: Graph, paths: Mapping[str, str]) -> Iterator[Problem]:
         yield from _check_parent(graph, step, paths[step])
 
 
+def _own_keys(step: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the branches that a step's settings name."""
+    if step.get("kind") == "switch":
+        return tuple(_case_keys(step))
+    return tuple(answer_keys(step)) if step.get("kind") == "approval" else ()
+
+
 def _case_keys(step: Mapping[str, Any]) -> list[str]:
     cfg = step.get("cfg")
     cases = cfg.get("cases") if isinstance(cfg, Mapping) else None
@@ -96,7 +112,7 @@ def _check_branch(graph: Graph, edge: Mapping[str, Any], path: str) -> Iterator[
     if branch in known or graph.kind(edge["from"]) not in schema.KINDS:
         return
     label = label_of(source)
-    if not known:
+    if graph.kind(edge["from"]) == "end":
         message = f"{label} ends the run, so nothing can follow: remove the link."
     else:
         near = nearest(branch, known)

@@ -23,7 +23,6 @@ WAYS: Mapping[str, tuple[str, ...]] = {
     "delay": ("default",),
     "end": ("success", "failed"),
 }
-_WITH_ERROR_BRANCH = frozenset({"echo", "send", "fire", "write"})
 _KINDS = ("condition", "switch", "echo", "echo", "send", "send", "send", "fire", "write", "delay")
 # How often a step fails for good, has an error branch, is an end.
 _MIXTURES = (
@@ -102,11 +101,8 @@ def _edges(kinds: Mapping[str, str], odds: _Odds, chance: Random) -> list[dict[s
         sources = chance.sample(near, min(len(near), chance.randint(0, odds.links)))
         for source in sources:
             kind = kinds[f"s{source}"]
-            if kind == "end":
-                continue
-            ways = list(WAYS[kind])
-            if kind in _WITH_ERROR_BRANCH and chance.random() < odds.guarded * 0.5:
-                ways = ["error"]
+            is_guard = kind == "end" or chance.random() < odds.guarded * 0.5
+            ways = ["error"] if is_guard else list(WAYS[kind])
             # Several branches of one step may lead to the same step.
             for branch in chance.sample(ways, chance.choice([1, 1, 1, len(ways)])):
                 edge = {"from": f"s{source}", "to": f"s{target}", "branch_key": branch}
@@ -118,7 +114,7 @@ def _edges(kinds: Mapping[str, str], odds: _Odds, chance: Random) -> list[dict[s
 def _fate(kind: str, is_guarded: bool, odds: _Odds, chance: Random) -> Fate:
     # With an error branch failures are many, without one few: each ends the run.
     often = 0.4 if is_guarded else odds.fails * 0.25
-    fails = kind != "end" and chance.random() < often
+    fails = chance.random() < often
     later = (
         chance.choice([0, 0, 0, 0, 1, 1, 2, 3 if is_guarded else 2])
         if kind in ("send", "fire")
@@ -148,7 +144,7 @@ def _cfg(kind: str, fate: Fate) -> dict[str, Any]:
         return {"cases": [{"key": "x", "when": {"cel": _UNKNOWN}}] if fails else cases[:-1]}
     if kind == "delay":
         return {"until": f"{{{{ {_UNKNOWN} }}}}"} if fails else _minutes(fate.minutes)
-    return {"status": fate.way, "output": "{{ event.name }}"}
+    return {"output": f"{{{{ {_UNKNOWN} }}}}"} if fails else {"status": fate.way}
 
 
 def _minutes(count: int) -> dict[str, Any]:

@@ -153,8 +153,8 @@ class Reference:
 
     def _finish(self) -> None:
         over = [step for step in self.order if self._is_over(step)]
-        ends = [step for step in over if self.steps[step]["kind"] == "end"]
-        if ends and self.status[ends[0]] == "SUCCESS":
+        ends = [step for step in over if self.status[step] == "SUCCESS"]
+        if ends:
             self.end = ("SUCCESS", None) if self.way[ends[0]] == "success" else ("FAILED", ends[0])
         elif over:
             self.end = ("FAILED", over[0])

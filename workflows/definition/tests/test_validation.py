@@ -126,7 +126,7 @@ def test_the_published_schema_accepts_it_and_is_a_schema():
         (("steps", 3, "cfg"), {}, "missing", "/steps/3/cfg/title", "“Title” is missing: fill it in."),
         (("steps", 3, "parent"), "hot", "not_a_loop", "/steps/3/parent", "is no loop"),
         (("edges", 0, "to"), "welcom", "unknown_step", "/edges/0/to", "“welcome”"),
-        (("edges", 0, "branch_key"), "maybe", "unknown_branch", "/edges/0/branch_key", "it has yes, no."),
+        (("edges", 0, "branch_key"), "maybe", "unknown_branch", "/edges/0/branch_key", "it has yes, no, error."),
         (("edges", 3), {"from": "done", "to": "task"}, "unknown_branch", "/edges/3/branch_key", "ends the run"),
         (("edges", 1), {"from": "hot", "to": "welcome", "branch_key": "yes"}, "duplicate_edge", "/edges/1", "twice"),
         (("edges", 3), {"from": "task", "to": "welcome"}, "cycle", "/steps/1", "“welcome” → “wait” → “task” → “welcome”"),
