@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("test", help="the whole test suite, or pytest with the arguments given")
     commands.add_parser("check", help="linters, types, architecture, migrations, snapshots")
     commands.add_parser("fix", help="repair what can be repaired")
-    commands.add_parser("bench", help="[NAME] [--json FILE]: benchmarks")
+    commands.add_parser("bench", help="[all | NAME…] [--json FILE]: benchmarks")
     commands.add_parser("trust", help="[NAME] [--full] [--seed N]: chaos and security runs")
     services = commands.add_parser("services", help="only PostgreSQL, Redis and object storage")
     services.add_argument("what", choices=SERVICES)
