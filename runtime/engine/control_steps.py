@@ -85,7 +85,7 @@ def compile_delay_step(cfg: Mapping[str, Any], *, step_id: str, zone: tzinfo = U
         until = compile_field(cfg["until"], step_id=step_id, field="until")
         return lambda scope: _wait(scope, cfg, _moment(until(scope), zone))
     span = compile_field(cfg.get("for", {}), step_id=step_id, field="for")
-    return lambda scope: _wait(scope, cfg, scope["now"] + _span(span(scope)))
+    return lambda scope: _wait(scope, cfg, scope["now"] + span_of(span(scope)))
 
 
 def compile_end_step(cfg: Mapping[str, Any], *, step_id: str) -> Steer:
@@ -109,7 +109,8 @@ def _wait(scope: Scope, cfg: Mapping[str, Any], due_at: datetime) -> Outcome:
     return Outcome("default", dict(cfg), {"until": due_at.isoformat()}, due_at)
 
 
-def _span(value: Any) -> timedelta:
+def span_of(value: Any) -> timedelta:
+    """Return the length of a span; raises PermanentError for what is none, or beyond a year."""
     try:
         span = durations.span(_with_number(value))
     except ValueError as error:

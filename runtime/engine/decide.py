@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -35,7 +35,8 @@ def decide(plan: Plan, state: RunState, now: datetime) -> list[Command]:
     - An empty answer, or one of waits only, means that something outside has to come first: an
       effect under way, an answer, or a person.
 
-    ``advance`` is the same rules in one pass; this form is the one to read and to test against.
+    ``advance`` is the same rules in one pass; this form is the one to read and to test against. A
+    loop is one step here: what its items ask for is told by ``advance`` alone.
     """
     stopped = is_stopped(plan, state)
     commands: list[Command] = []
@@ -53,7 +54,10 @@ def is_stopped(plan: Plan, state: RunState) -> bool:
     """Say whether nothing new may start: cancelled, out of time, failed for good, or ended."""
     if state.cancel_requested or state.timed_out:
         return True
-    return any(stops(plan.by_id[record.step_id], record) for record in state.latest.values())
+    return any(
+        record.item is None and stops(plan.by_id[record.step_id], record)
+        for record in state.latest.values()
+    )
 
 
 def stops(step: PlanStep, record: StepRecord) -> bool:
@@ -71,20 +75,30 @@ def finish_of(plan: Plan, state: RunState) -> Finish | None:
     if state.cancel_requested:
         error = {"code": "cancelled", "message": "The run was cancelled.", "step_id": None}
         return Finish(status="CANCELLED", error=error)
+    return verdict_of(plan.steps, state, None)
+
+
+def verdict_of(steps: Iterable[PlanStep], state: RunState, item: str | None) -> Finish | None:
+    """Return how the steps of one level end, a run's or an item's; None as of ``finish_of``."""
     stopping: tuple[PlanStep, StepRecord] | None = None
-    waits = False
-    for step in plan.steps:
-        record = state.latest.get(step.key)
+    waits = is_looping = False
+    for step in steps:
+        record = state.latest.get(step.key if item is None else (step.id, item))
         if record is None or (record.status == "SUCCESS" and step.kind != "end"):
             continue
         if record.status == "UNCERTAIN" and not state.timed_out:
             return None
+        is_looping = is_looping or (step.loop is not None and record.status == "RUNNING")
         waits = waits or record.status == "WAITING" or is_retried(record)
         # An end that was reached stands: a failure after it is of a branch still under way then.
         if stops(step, record) and (stopping is None or _outranks(record, stopping[1])):
             stopping = step, record
     if stopping is None:
-        return TIMED_OUT if state.timed_out else None if waits else Finish(status="SUCCESS")
+        if state.timed_out:
+            return TIMED_OUT
+        return None if waits or is_looping else Finish(status="SUCCESS")
+    if is_looping and not state.timed_out and _is_uncertain_inside(state, item):
+        return None
     step, record = stopping
     return _ended(step, record) if record.status == "SUCCESS" else _failed(step, record)
 
@@ -108,6 +122,15 @@ def taken_branch(step: PlanStep, record: StepRecord) -> str | None:
     if record.status in _FAILED:
         return None if is_retried(record) else "error" if step.has_error_branch else ""
     return "" if record.status in ("SKIPPED", "CANCELLED") else None
+
+
+def _is_uncertain_inside(state: RunState, item: str | None) -> bool:
+    return any(
+        record.status == "UNCERTAIN"
+        and record.item is not None
+        and (item is None or record.item.startswith(f"{item}."))
+        for record in state.latest.values()
+    )
 
 
 def _of_step(plan: Plan, step: PlanStep, state: RunState, work: Work) -> Iterator[Command]:

@@ -136,13 +136,19 @@ def settle(
     return replace(record, status="FAILED", branch=branch, error=error, ended_at=now)
 
 
-def close_open_steps(state: RunState, *, now: datetime) -> list[StepRecord]:
-    """Return CANCELLED records for the steps that a finished run will not go on with."""
+def close_open_steps(
+    state: RunState, *, now: datetime, inside: str | None = None
+) -> list[StepRecord]:
+    """Return CANCELLED records for the steps that a finished run will not go on with.
+
+    ``inside`` is the path of an item of a loop: then only for what is open of this item.
+    """
     unused = [record for key, record in state.reserve.items() if key not in state.latest]
     return [
         replace(record, status="CANCELLED", ended_at=now, due_at=None)
         for record in (*state.latest.values(), *unused)
         if record.status in ("WAITING", "UNCERTAIN", "PENDING", "RUNNING")
+        and (inside is None or f"{record.item}.".startswith(f"{inside}."))
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from leadsend.lib.errors import ConfigurationError
@@ -20,6 +20,7 @@ from runtime.engine.control_steps import (
 )
 from runtime.engine.fields import Scope, compile_fields
 from runtime.engine.joins import threshold_of
+from runtime.engine.loop_steps import DEEPEST, LoopRules, compile_loop_rules, compile_loop_step
 from runtime.engine.state import StepKey
 from runtime.engine.waits import PlanWait, compile_wait
 from workflows.definition.graph import Edge, Graph
@@ -30,8 +31,9 @@ _CONTROL: Final[Mapping[str, Callable[..., Steer]]] = {
     "switch": compile_switch_step,
     "delay": compile_delay_step,
     "end": compile_end_step,
+    "loop": compile_loop_step,
 }
-_KINDS_TO_COME: Final = frozenset({"loop", "code"})
+_KINDS_TO_COME: Final = frozenset({"code"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +54,8 @@ class PlanAction:
 class PlanStep:
     """One step; exactly one of ``call``, ``wait`` and ``steer`` is set.
 
-    ``index`` is its place in ``Plan.steps``. ``edges`` are ``(branch, index of the target)``,
-    ``sources`` are ``(index of the source, branch)``, one for each edge. ``threshold`` is how many
+    ``index`` is its place in ``Plan.steps``, or in the ``body`` of its ``parent``. ``edges`` are
+    ``(branch, index of the target)``, ``sources`` are ``(index of the source, branch)``, one for each edge. ``threshold`` is how many
     arrivals start it before all edges are settled.
     """
 
@@ -70,15 +72,30 @@ class PlanStep:
     call: PlanAction | None = None
     steer: Steer | None = None
     wait: PlanWait | None = None
+    parent: str = ""
+    loop: PlanLoop | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanLoop:
+    """What a loop does for each item: the steps whose parent it is, and its rules.
+
+    ``depth`` counts from 1: that many numbers has the path of its items.
+    """
+
+    body: tuple[PlanStep, ...]
+    rules: LoopRules
+    depth: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All steps, each after all its predecessors, and what expressions see of the document.
 
-    ``has_waits`` says that a step may wait for an answer. ``undo`` maps a step's id to the step that undoes it, which stands in ``by_id`` but not in
-    ``steps``: no branch leads to it. ``calendars`` are the keys of those that delays go by ("":
-    the usual one).
+    ``steps`` are those outside of loops, ``by_id`` has those inside as well. ``has_waits`` says that
+    a step may wait for an answer. ``undo`` maps a step's id to the step that undoes it, which
+    stands in ``by_id`` but not in ``steps``: no branch leads to it. ``calendars`` are the keys of
+    those that delays go by ("": the usual one).
     """
 
     steps: tuple[PlanStep, ...]
@@ -86,6 +103,7 @@ class Plan:
     variables: Mapping[str, Any]
     timeout_s: float | None = None
     has_waits: bool = False
+    has_loops: bool = False
     undo: Mapping[str, PlanStep] = field(default_factory=dict)
     calendars: frozenset[str] = frozenset()
 
@@ -93,6 +111,14 @@ class Plan:
     def undo_ids(self) -> frozenset[str]:
         """Return the ids of the steps that only undo others."""
         return frozenset(step.id for step in self.undo.values())
+
+
+class Given(NamedTuple):
+    """What steps are compiled with."""
+
+    graph: Graph
+    catalog: CatalogView
+    zone: ZoneInfo
 
 
 def compile_plan(document: Mapping[str, Any], catalog: CatalogView) -> Plan:
@@ -105,20 +131,28 @@ def compile_plan(document: Mapping[str, Any], catalog: CatalogView) -> Plan:
     _check(document, graph)
     settings = document.get("settings") or {}
     zone = _zone(settings.get("timezone") or "UTC")
-    order = [step_id for step_id in graph.order if step_id not in graph.undoes]
-    index = {step_id: at for at, step_id in enumerate((*order, *graph.undoes))}
-    steps = tuple(_step(step_id, graph, index, catalog, zone) for step_id in order)
+    by_id: dict[str, PlanStep] = {}
+    steps = _block("", 0, Given(graph, catalog, zone), by_id)
+    places = {step_id: len(steps) + at for at, step_id in enumerate(graph.undoes)}
     undo = {
-        done: _step(step_id, graph, index, catalog, zone) for step_id, done in graph.undoes.items()
+        done: _step(step_id, Given(graph, catalog, zone), places)
+        for step_id, done in graph.undoes.items()
     }
+    by_id |= {step.id: step for step in undo.values()}
+    if len(by_id) != len(graph.steps):
+        lost = next(step_id for step_id in graph.steps if step_id not in by_id)
+        raise ConfigurationError(
+            f"Step {lost} stands in a loop that is inside itself.", code="loop_in_itself"
+        )
     return Plan(
         steps=steps,
-        by_id={step.id: step for step in (*steps, *undo.values())},
+        by_id=by_id,
         undo=undo,
         variables={v["key"]: v.get("value") for v in document.get("variables") or ()},
         timeout_s=settings.get("timeout_s"),
         calendars=_calendars(graph),
-        has_waits=any(step.wait is not None for step in (*steps, *undo.values())),
+        has_waits=any(step.wait is not None for step in by_id.values()),
+        has_loops=any(step.loop for step in steps),
     )
 
 
@@ -145,6 +179,13 @@ def _check(document: Mapping[str, Any], graph: Graph) -> None:
                     f"The step {end} undoes another one, so no edge may lead to it or from it.",
                     code="undo_linked",
                 )
+        if _parent(graph, edge["from"]) != _parent(graph, edge["to"]):
+            raise ConfigurationError(
+                f"The edge from {edge['from']} to {edge['to']} leads into a loop or out of it.",
+                code="crosses_loop",
+            )
+    for step_id in graph.steps:
+        _check_parent(graph, step_id)
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -156,14 +197,59 @@ def _zone(name: str) -> ZoneInfo:
         ) from error
 
 
+def _check_parent(graph: Graph, step_id: str) -> None:
+    parent = _parent(graph, step_id)
+    if parent and (parent not in graph.steps or graph.kind(parent) != "loop"):
+        raise ConfigurationError(
+            f"Step {step_id}: {parent}, in which it stands, is no loop.", code="not_a_loop"
+        )
+    if parent and step_id in graph.undoes:
+        raise ConfigurationError(
+            f"Step {step_id} stands in a loop, where no step can undo another.",
+            code="undo_in_loop",
+        )
+
+
+def _parent(graph: Graph, step_id: str) -> str:
+    return graph.steps[step_id].get("parent") or ""
+
+
+def _block(
+    parent: str, depth: int, given: Given, by_id: dict[str, PlanStep]
+) -> tuple[PlanStep, ...]:
+    """Compile the steps of one level, those inside its loops first; put all into ``by_id``."""
+    graph = given.graph
+    if depth > DEEPEST:
+        raise ConfigurationError(
+            f"Loop {parent}: loops stand in each other at most {DEEPEST} deep.", code="too_deep"
+        )
+    ids = [
+        step_id
+        for step_id in graph.order
+        if _parent(graph, step_id) == parent and step_id not in graph.undoes
+    ]
+    index = {step_id: at for at, step_id in enumerate(ids)}
+    found = []
+    for step_id in ids:
+        loop = None
+        if graph.kind(step_id) == "loop":
+            body = _block(step_id, depth + 1, given, by_id)
+            cfg = graph.steps[step_id].get("cfg") or {}
+            rules = compile_loop_rules(cfg, step_id=step_id)
+            loop = PlanLoop(body=body, rules=rules, depth=depth + 1)
+        step = _step(step_id, given, index, loop)
+        found.append(step)
+        by_id[step_id] = step
+    return tuple(found)
+
+
 def _step(
-    step_id: str, graph: Graph, index: Mapping[str, int], catalog: CatalogView, zone: ZoneInfo
+    step_id: str, given: Given, index: Mapping[str, int], loop: PlanLoop | None = None
 ) -> PlanStep:
+    graph = given.graph
     step = graph.steps[step_id]
     kind = step.get("kind", "action")
-    if step.get("parent"):
-        raise ConfigurationError(f"Step {step_id}: loops cannot run yet.", code="kind_to_come")
-    call = _call(step, catalog) if kind == "action" else None
+    call = _call(step, given.catalog) if kind == "action" else None
     incoming = graph.incoming[step_id]
     edges = graph.outgoing[step_id]
     has_timeout = any(edge.branch == "timeout" for edge in edges)
@@ -180,8 +266,10 @@ def _step(
         threshold=threshold_of(graph.join(step_id), incoming=len(incoming)),
         has_error_branch=_has_error_branch(step, edges),
         call=call,
-        steer=None if call or wait else _steer(step, kind, zone),
+        steer=None if call or wait else _steer(step, kind, given.zone),
         wait=wait,
+        parent=step.get("parent") or "",
+        loop=loop,
     )
 
 

@@ -76,13 +76,34 @@ class RunInfo:
 
 
 @dataclass(slots=True, kw_only=True)
+class Collected:
+    """What the settled items of one open loop came to, by index: output and error.
+
+    ``is_whole`` is False while what earlier claims wrote of them is not in it.
+    """
+
+    found: dict[int, tuple[Any, Mapping[str, Any] | None]] = field(default_factory=dict)
+    size_bytes: int = 0
+    is_whole: bool
+
+    def add(
+        self, index: int, output: Any, error: Mapping[str, Any] | None, size_bytes: int
+    ) -> None:
+        """Take in what an item came to; ``size_bytes`` is its output's."""
+        self.found[index] = output, error
+        self.size_bytes += size_bytes
+
+
+@dataclass(slots=True, kw_only=True)
 class RunState:
     """The latest attempt of each step, and the effects that are under way.
 
     ``in_flight`` holds the steps whose effect was asked for and has not answered; ``answers`` what
     came for steps that wait, see ``waits.answered``. ``reserve`` holds what steps came to in the
     execution that this one is a new try of: when such a step is come to, that result is used and
-    nothing is done.
+    nothing is done. Of a loop's items
+    only those that are open are in ``latest``; ``steps_inside`` and ``attempts_inside`` count what
+    left it, ``collected`` holds what the loop's output needs of it.
     """
 
     run: RunInfo
@@ -92,6 +113,17 @@ class RunState:
     answers: dict[StepKey, Any] = field(default_factory=dict)
     reserve: dict[StepKey, StepRecord] = field(default_factory=dict)
     timed_out: bool = False
+    collected: dict[StepKey, Collected] = field(default_factory=dict)
+    steps_inside: int = 0
+    attempts_inside: int = 0
+
+    def gathered(self, key: StepKey, items: Iterable[StepRecord]) -> None:
+        """Take in the records of a loop's settled items, which earlier claims wrote."""
+        collected = self.collected.setdefault(key, Collected(is_whole=False))
+        for record in items:
+            index = int((record.item or "").rpartition(".")[2])
+            collected.found.setdefault(index, (record.output, record.error))
+        collected.is_whole = True
 
     def fold(self, records: Iterable[StepRecord]) -> None:
         """Take in records in any order; a later attempt replaces an earlier one.

@@ -31,7 +31,7 @@ class Work:
     at which steps start and end.
     """
 
-    __slots__ = ("_outputs", "_reserve", "clock", "now", "run", "scope")
+    __slots__ = ("_outputs", "_reserve", "clock", "item", "now", "run", "scope")
 
     def __init__(
         self, plan: Plan, state: RunState, *, now: datetime, clock: Callable[[], datetime]
@@ -40,11 +40,26 @@ class Work:
         self.run = run
         self.now = now
         self.clock = clock
+        self.item: str | None = None
         self._outputs: dict[str, Any] = {}
         self._reserve = state.reserve
         self.scope = _scope(plan, run, now, self._outputs)
         for record in state.latest.values():
-            self.learn(record)
+            if record.item is None:
+                self.learn(record)
+
+    def inside(self, item: str, facts: Mapping[str, Any]) -> Work:
+        """Return the same for one item of a loop: ``facts`` (``item``, ``index``) are roots there.
+
+        Steps outside are seen as they are now; what is learnt inside is not seen outside.
+        """
+        inner = object.__new__(Work)
+        inner.run, inner.now, inner.clock = self.run, self.now, self.clock
+        inner._reserve = self._reserve
+        inner.item = item
+        inner._outputs = dict(self._outputs)
+        inner.scope = {**self.scope, **facts, "steps": inner._outputs}
+        return inner
 
     def learn(self, record: StepRecord) -> None:
         """Let later steps read what a step came to."""
@@ -59,8 +74,8 @@ class Work:
         Never raises: whatever goes wrong inside the step becomes a FAILED record without a retry,
         for a pure step would fail the same way again.
         """
-        if self._reserve and attempt == 1 and step.key in self._reserve:
-            return replace(self._reserve[step.key], status="SUCCESS")
+        if self._reserve and attempt == 1 and (step.id, self.item) in self._reserve:
+            return replace(self._reserve[step.id, self.item], status="SUCCESS")
         started_at = self.clock()
         inputs: Any = None
         try:
@@ -84,13 +99,14 @@ class Work:
 
         What it came to before is remembered, for yet another try.
         """
-        if self._reserve and step.key in self._reserve:
-            return replace(self._reserve[step.key], status="SKIPPED")
+        if self._reserve and (step.id, self.item) in self._reserve:
+            return replace(self._reserve[step.id, self.item], status="SKIPPED")
         return StepRecord(
             step_id=step.id,
             kind=step.kind,
             action_key=step.action_key,
             status="SKIPPED",
+            item=self.item,
             ended_at=self.clock(),
         )
 
@@ -115,6 +131,7 @@ class Work:
             step_id=step.id,
             kind=step.kind,
             status="WAITING" if waits else "SUCCESS",
+            item=self.item,
             branch="" if waits else branch,
             input=inputs,
             output=output,
@@ -136,7 +153,8 @@ class Work:
                 action_key="",
                 inputs=inputs,
                 apply=Apply(act=wait.act, arguments=inputs),
-                idempotency_key=idempotency_key(self.run.execution_id, step.id, None, again),
+                item=self.item,
+                idempotency_key=idempotency_key(self.run.execution_id, step.id, self.item, again),
                 waits=wait.waits,
                 due_at=due_at,
             )
@@ -144,6 +162,7 @@ class Work:
             step_id=step.id,
             kind=step.kind,
             status="WAITING",
+            item=self.item,
             attempt=attempt,
             again=again,
             input=inputs,
@@ -160,8 +179,9 @@ class Work:
             action_key=step.action_key,
             inputs=inputs,
             delivery=call.action.delivery,
-            idempotency_key=idempotency_key(self.run.execution_id, step.id, None, again),
+            idempotency_key=idempotency_key(self.run.execution_id, step.id, self.item, again),
             timeout_s=call.timeout_s,
+            item=self.item,
         )
 
     def _drive(
@@ -174,16 +194,22 @@ class Work:
         started_at: datetime,
     ) -> StepRecord | ApplyWrite:
         context = PureContext(
-            run=self.run, step_id=step.id, attempt=attempt, now=self.now, again=again
+            run=self.run,
+            step_id=step.id,
+            attempt=attempt,
+            now=self.now,
+            item=self.item,
+            again=again,
         )
         result = _run_to_end(step, call, context, inputs)
         if not call.action.pure:
-            return _write(step, inputs, result, context)
+            return _write(step, inputs, result, context, self.item)
         return StepRecord(
             step_id=step.id,
             kind=step.kind,
             action_key=step.action_key,
             status="SUCCESS",
+            item=self.item,
             attempt=attempt,
             again=again,
             branch="default",
@@ -207,6 +233,7 @@ class Work:
             kind=step.kind,
             action_key=step.action_key,
             status="FAILED",
+            item=self.item,
             attempt=attempt,
             again=again,
             branch="error" if step.has_error_branch else "",
@@ -261,7 +288,9 @@ def _run_to_end(
     )
 
 
-def _write(step: PlanStep, inputs: dict[str, Any], result: Any, context: PureContext) -> ApplyWrite:
+def _write(
+    step: PlanStep, inputs: dict[str, Any], result: Any, context: PureContext, item: str | None
+) -> ApplyWrite:
     if not isinstance(result, Apply):
         raise ConfigurationError(
             f"Step {step.id}: the transactional action {step.action_key} must return an Apply.",
@@ -273,6 +302,7 @@ def _write(step: PlanStep, inputs: dict[str, Any], result: Any, context: PureCon
         action_key=step.action_key,
         inputs=inputs,
         apply=result,
+        item=item,
         idempotency_key=context.idempotency_key,
     )
 

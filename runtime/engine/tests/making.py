@@ -114,7 +114,8 @@ def control(step_id: str, kind: str, cfg: Any = None, **more: Any) -> dict[str, 
 
 
 def make_plan(*steps: dict[str, Any], edges: Iterable[str] = (), **more: Any) -> Plan:
-    """Compile steps; an edge is written ``a > b`` or ``a yes> b``. None given: a chain."""
+    """Compile steps; an edge is written ``a > b`` or ``a yes> b``. None given: a chain,
+    one of each loop's steps."""
     links = [_edge(text) for text in edges] if edges else _chain(steps)
     return compile_plan(
         {"name": "Test", "steps": list(steps), "edges": links, **more}, ToyCatalog()
@@ -142,4 +143,9 @@ def _edge(text: str) -> dict[str, str]:
 
 
 def _chain(steps: tuple[dict[str, Any], ...]) -> list[dict[str, str]]:
-    return [{"from": a["id"], "to": b["id"], "branch_key": "default"} for a, b in pairwise(steps)]
+    levels = dict.fromkeys(step.get("parent") for step in steps)
+    return [
+        {"from": a["id"], "to": b["id"], "branch_key": "default"}
+        for level in levels
+        for a, b in pairwise(step for step in steps if step.get("parent") == level)
+    ]

@@ -14,10 +14,11 @@ from uuid import UUID
 
 from leadsend.lib.errors import LeadSendError, PermanentError, RetryableError
 from registry.sdk.action import Delivery
-from runtime.engine.advance import Progress, advance, answer
+from runtime.engine.advance import advance, answer
 from runtime.engine.commands import CallEffect
 from runtime.engine.outcomes import Verdict, close_open_steps, records_after_crash, settle
 from runtime.engine.plan import Plan
+from runtime.engine.progress import Progress
 from runtime.engine.state import RunState, StepRecord
 from runtime.engine.tests.making import NOW, RUN_ID, make_state
 from runtime.engine.transitions import (

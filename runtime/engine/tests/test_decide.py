@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadsend.lib.errors import PermanentError
-from runtime.engine.advance import Progress, advance, answer
+from runtime.engine.advance import advance, answer
 from runtime.engine.commands import ApplyWrite, CallEffect, Finish, RunPure, Skip, WaitUntil
 from runtime.engine.decide import decide
 from runtime.engine.outcomes import close_open_steps
 from runtime.engine.plan import Plan
+from runtime.engine.progress import Progress
 from runtime.engine.state import RunState, StepRecord
 from runtime.engine.tests.making import NOW, act, control, make_plan, make_state
 from runtime.engine.tests.random_graphs import Drawn, documents, expected

@@ -35,15 +35,40 @@ def test_only_what_touches_the_world_is_an_effect(key: str, is_effect: bool) -> 
     assert call.is_effect is is_effect
 
 
-@pytest.mark.parametrize("kind", ["loop", "code", "dance"])
+@pytest.mark.parametrize("kind", ["code", "dance"])
 def test_a_kind_that_cannot_run_yet_is_refused(kind: str) -> None:
     with pytest.raises(ConfigurationError, match=kind):
         make_plan(control("a", kind))
 
 
-def test_a_step_inside_a_loop_is_refused():
-    with pytest.raises(ConfigurationError, match="loop"):
+def test_the_steps_inside_a_loop_are_its_body():
+    loop = control("l", "loop", {"list": [1]})
+    plan = make_plan(act("b", parent="l"), loop, act("a", parent="l"), edges=["a > b"])
+
+    assert [step.id for step in plan.steps] == ["l"]
+    inner = plan.steps[0].loop
+    assert inner is not None
+    assert [step.id for step in inner.body] == ["a", "b"]
+    assert set(plan.by_id) == {"l", "a", "b"}
+    assert plan.by_id["b"].sources == ((0, "default"),)
+
+
+def test_a_step_in_what_is_no_loop_is_refused():
+    with pytest.raises(ConfigurationError, match="is no loop"):
         make_plan(act("a", parent="b"))
+    with pytest.raises(ConfigurationError, match="inside itself"):
+        make_plan(control("a", "loop", parent="b"), control("b", "loop", parent="a"))
+
+
+def test_an_edge_into_a_loop_is_refused():
+    with pytest.raises(ConfigurationError, match="into a loop"):
+        make_plan(act("a"), control("l", "loop"), act("b", parent="l"), edges=["a > b"])
+
+
+def test_a_fourth_loop_inside_the_others_is_refused():
+    loops = [control(f"l{n}", "loop", parent=f"l{n - 1}" if n else "") for n in range(4)]
+    with pytest.raises(ConfigurationError, match="3 deep"):
+        make_plan(*loops, act("a", parent="l3"))
 
 
 def test_a_circle_is_refused_and_named():
