@@ -18,9 +18,10 @@ from leadsend.lib.redaction import forgetting_secrets
 from registry.sdk.catalog_view import CatalogView
 from runtime import fetching
 from runtime.calendars import Calendars
-from runtime.claiming import Claimed, load_steps
+from runtime.claiming import Claimed
 from runtime.engine.state import RunInfo, RunState
 from runtime.fetching import has_large
+from runtime.loading import load_known
 from runtime.plans import NO_DOCUMENT, Compiled, Plans, secrets_of
 from runtime.runs import Run
 
@@ -56,7 +57,14 @@ def begin(
 ) -> Begun:
     """Return the runs, ready to be advanced; queries once, fetches large values for a moment."""
     compiled = plans.of_versions(connection, [row.version_id for row in claimed])
-    known: fetching.Steps = load_steps(connection, [row.id for row in claimed if not row.is_fresh])
+    known: fetching.Steps = load_known(
+        connection,
+        {
+            row.id: (compiled.get(row.version_id) or NO_DOCUMENT).plan
+            for row in claimed
+            if not row.is_fresh
+        },
+    )
     begun = Begun()
     lost: Mapping[UUID, LeadSendError] = {}
     if any(has_large(row, known.get(row.id, ())) for row in claimed):

@@ -127,7 +127,7 @@ def load_steps(
     high = [UUID(int=(execution.int >> 80 << 80) + (1 << 80) - 1) for execution in wanted]
     rows = connection.execute(_STEPS, {"ids": wanted, "low": low, "high": high})
     for row in rows.fetchall():
-        found[row[0]].append(_record(row))
+        found[row[0]].append(record_of(row))
     return found
 
 
@@ -194,7 +194,8 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
     )
 
 
-def _record(row: tuple[Any, ...]) -> StepRecord:
+def record_of(row: tuple[Any, ...]) -> StepRecord:
+    """Return a row of ``COLUMNS`` as the engine knows it."""
     return StepRecord(
         step_id=row[1],
         kind=row[2],
@@ -278,11 +279,14 @@ RETURNING id, project_id, workflow_id, version_id, fence, crash_count, trigger_k
   business_key, retry_of, cancel_requested_at IS NOT NULL, pause_requested_at IS NOT NULL,
   clock_timestamp(), parent_execution, depth, concurrency_key
 """
-_STEPS: Final = """
-SELECT s.execution_id, s.step_id, s.kind, s.action_key, s.item, s.attempt, s.again, s.status,
-       s.branch, s.input_data::text, s.result_data::text, s.error::text, s.effect_key, s.due_at,
-       s.started_at, s.ended_at
+COLUMNS: Final = (
+    "s.execution_id, s.step_id, s.kind, s.action_key, s.item, s.attempt, s.again, s.status, "
+    "s.branch, s.input_data::text, s.result_data::text, s.error::text, s.effect_key, s.due_at, "
+    "s.started_at, s.ended_at"
+)
+_STEPS: Final = f"""
+SELECT {COLUMNS}
   FROM unnest(%(ids)s::uuid[], %(low)s::uuid[], %(high)s::uuid[]) AS r(id, low, high)
   JOIN step_execution s ON s.id >= r.low AND s.id <= r.high AND s.execution_id = r.id
  ORDER BY s.execution_id, s.step_id, s.item, s.attempt
-"""
+"""  # noqa: S608 - the columns are a constant

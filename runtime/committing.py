@@ -12,12 +12,14 @@ from leadsend.lib.postgres import Connection
 from runtime import batches, recording, transactional, turns, waits
 from runtime.engine.commands import ApplyWrite
 from runtime.engine.transitions import EXECUTION_FINAL
+from runtime.loading import load_items
 from runtime.recording import Flags, Recorded
 from runtime.runs import Run
 from runtime.signals import execution_finished, execution_started
 
 # Nobody can ask anything of an execution that has no row yet.
 _NOTHING: Final = Flags(cancel=False, pause=False)
+_MOST_ROUNDS: Final = 50
 
 
 def commit(
@@ -28,7 +30,7 @@ def commit(
     1. Pure steps run in memory, before anything is locked; of runs that may have been answered in
        step 2, with the answers locked.
     2. Concurrency keys are locked, then the rows still held; a run that is missing in the answer
-       was handed on.
+       was handed on. A loop that ends reads what earlier claims wrote of its items.
     3. Cancels and pauses are heeded; writes of our own are made, and their steps go on.
     4. Records, intents, statuses, timers and mails are written; ends pass their turns on.
 
@@ -49,6 +51,7 @@ def commit(
             _heed(run, flags or _NOTHING, is_stopping=is_stopping)
             if flags is not None:
                 run.batch = None  # Its row is there: an earlier try was committed after all.
+        _gather(connection, [run for run in mine if run.gather])
         _make_writes(connection, mine, is_stopping=is_stopping)
         said = recording.record(connection, mine, lease_s=lease_s)
         if keyed:
@@ -76,13 +79,28 @@ def _heed(run: Run, flags: Flags, *, is_stopping: bool) -> None:
 
 def _make_writes(connection: Connection, runs: list[Run], *, is_stopping: bool) -> None:
     writing = [run for run in runs if run.writes]
+    rounds = 0
     while writing:
+        rounds += 1
+        if rounds > _MOST_ROUNDS:
+            # A long loop of writes must neither make a giant commit nor keep others waiting.
+            for run in writing:
+                run.put_off_writes()
+            return
         _write(connection, writing)
         for run in writing:
             run.advance()
             if is_stopping or run.is_pausing:
                 run.drop_asked()
         writing = [run for run in writing if run.writes]
+
+
+def _gather(connection: Connection, runs: list[Run]) -> None:
+    for run in runs:
+        while run.gather and run.finish is None and not run.is_pausing:
+            for key, items in load_items(connection, run.id, run.gather).items():
+                run.state.gathered(key, items)
+            run.advance()
 
 
 @contextmanager

@@ -373,6 +373,8 @@ class Engine:
         self.leases.hold(going_on, since=since)
         for run in going_on:
             self._begin_calls(run)
+            if run.has_more:
+                self._to_record[run.id] = run
         if any(one.status in FAILURES for one in said):
             self.claim_soon()  # A handler may have been started by the same commit.
         for tell in self.options.after_commit:

@@ -41,7 +41,7 @@ def has_large(row: Claimed, steps: Sequence[StepRecord]) -> bool:
     """Say whether something of the execution lies in the object storage."""
     if row.event.__class__ is Reference or row.request.__class__ is Reference:
         return True
-    return any(step.output.__class__ is Reference for step in steps)
+    return any(value.__class__ is Reference for value in _values(steps))
 
 
 def bring_in(rows: Sequence[Claimed], steps: Steps, *, room_bytes: int) -> Brought:
@@ -70,8 +70,20 @@ def bring_in(rows: Sequence[Claimed], steps: Steps, *, room_bytes: int) -> Broug
     return brought
 
 
+def _values(steps: Sequence[StepRecord]) -> Iterator[Any]:
+    for step in steps:
+        yield step.output
+        if _needs_input(step):
+            yield step.input
+
+
+def _needs_input(step: StepRecord) -> bool:
+    """Say whether the step goes on from its input: a loop from its list."""
+    return step.kind == "loop" and step.status == "RUNNING"
+
+
 def _places(row: Claimed, steps: Sequence[StepRecord]) -> Iterator[Place]:
-    for value in (row.event, row.request, *(step.output for step in steps)):
+    for value in (row.event, row.request, *_values(steps)):
         if isinstance(value, Reference):
             yield row.project_id, value
 
@@ -104,7 +116,12 @@ def _sort(
             data_bytes=row.data_bytes + _size(row.event) + _size(row.request),
         )
     )
-    brought.steps[row.id] = [replace(step, output=value_of(step.output)) for step in steps]
+    brought.steps[row.id] = [
+        replace(step, output=value_of(step.output), input=value_of(step.input))
+        if _needs_input(step)
+        else replace(step, output=value_of(step.output))
+        for step in steps
+    ]
 
 
 def _size(value: Any) -> int:

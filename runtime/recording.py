@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -65,11 +65,12 @@ def record(
     ``releasing`` gives back what is not finished and waits for nothing, for the next process.
     """
     said = [(run, _status(run, releasing=releasing)) for run in runs]
+    _write_steps(connection, runs)
+    _count_steps(connection, runs)
     known = [(run, status) for run, status in said if run.batch is None]
     if known:
         connection.execute(_UPDATE, _columns(known, lease_s))
     births.write(connection, said, lease_s=lease_s)
-    _write_steps(connection, runs)
     _write_mails(connection, [run for run in runs if run.mails])
     answered = waits.write(connection, runs)
     _write_timers(connection, said)
@@ -124,9 +125,11 @@ def _status(run: Run, *, releasing: bool) -> str:
         return "RUNNING"
     if run.is_pausing:
         return "PAUSED"
+    if run.has_more and not releasing:
+        return "RUNNING"
     if run.due_at is not None and run.due_at > run.clock():
         return "WAITING"
-    if run.due_at is not None or releasing or run.has_dropped:
+    if run.due_at is not None or releasing or run.has_dropped or run.has_more:
         return "PENDING"
     return "WAITING"
 
@@ -181,36 +184,90 @@ def _hidden(run: Run, value: Any) -> Any:
         return redact(value)
 
 
+@dataclass(slots=True, kw_only=True)
+class _Rows:
+    """The rows of one commit: lines of COPY, rows known before, and loops that go on."""
+
+    new: list[str] = field(default_factory=list)
+    changed: list[tuple[Any, ...]] = field(default_factory=list)
+    loops: list[tuple[Any, ...]] = field(default_factory=list)
+
+
 def _write_steps(connection: Connection, runs: Sequence[Run]) -> None:
-    new: list[str] = []
-    changed: list[tuple[Any, ...]] = []
+    rows = _Rows()
     for run in runs:
         # A record that came later in the same commit replaces an earlier one of the same attempt.
         latest = {run.row_id(record): record for record in run.unsaved}
         grown_bytes = 0
         for row_id, step in latest.items():
-            is_new = not (run.is_tried_again or row_id in run.open_rows)
             try:
-                row = _step_line(run, row_id, step) if is_new else _step_row(run, row_id, step)
+                grown_bytes += _add(rows, run, row_id, step)
             except Oversized:
-                kept = partial(placed_json, run=run)
-                make = _step_line if is_new else _step_row
-                row = make(run, row_id, step, dumped=kept)
+                grown_bytes += _add(rows, run, row_id, step, dumped=partial(placed_json, run=run))
                 grown_bytes += len(to_json(step.output) or "")
-            if is_new:
-                new.append(row)
-                grown_bytes += len(row)
-            else:
-                changed.append(row)
-                grown_bytes += len(row[_OUTPUT] or "")
         if run.state_bytes + grown_bytes > MOST_STATE_BYTES and not run.is_weighed:
             raise Outgrown(run)
         run.grown_bytes = grown_bytes
-    if new:
-        copy_in(connection, _COPY, new)
-    if changed:
-        with connection.cursor() as cursor:
-            cursor.executemany(_UPSERT, changed)
+    if rows.new:
+        copy_in(connection, _COPY, rows.new)
+    for statement, changed in ((_UPSERT, rows.changed), (_GO_ON, rows.loops)):
+        if changed:
+            with connection.cursor() as cursor:
+                cursor.executemany(statement, changed)
+
+
+def _add(
+    rows: _Rows,
+    run: Run,
+    row_id: UUID,
+    step: StepRecord,
+    *,
+    dumped: Callable[[Any], str | None] = payload_json,
+) -> int:
+    """Add a step's row; return by how much, at most, what expressions can see grew by it."""
+    if run.open_rows and row_id in run.open_rows and step.kind == "loop":
+        going_on = _loop_row(run, row_id, step, dumped=dumped)
+        rows.loops.append(going_on)
+        return len(going_on[2] or "")
+    if run.is_tried_again or row_id in run.open_rows:
+        row = _step_row(run, row_id, step, dumped=dumped)
+        rows.changed.append(row)
+        grown = len(row[_OUTPUT] or "")
+    else:
+        fresh = _step_line(run, row_id, step, dumped=dumped)
+        rows.new.append(fresh)
+        grown = len(fresh)
+    # What a step in a loop comes to leaves memory with its item.
+    return grown if step.item is None else 0
+
+
+def _loop_row(
+    run: Run,
+    row_id: UUID,
+    step: StepRecord,
+    *,
+    dumped: Callable[[Any], str | None] = payload_json,
+) -> tuple[Any, ...]:
+    """Return what changes while a loop goes on: never its list, which may be long."""
+    return (
+        step.status,
+        step.branch,
+        dumped(_hidden(run, step.output)),
+        to_json(_hidden(run, step.error)),
+        step.due_at,
+        step.ended_at,
+        _milliseconds(step.started_at, step.ended_at),
+        row_id,
+    )
+
+
+def _count_steps(connection: Connection, runs: Sequence[Run]) -> None:
+    """Count the rows of runs of which memory does not hold all: loops of several claims."""
+    for run in runs:
+        if run.finish and run.compiled.plan.has_loops and not run.claimed.is_fresh:
+            low = run.id.int >> 80 << 80
+            bounds = [UUID(int=low), UUID(int=low + (1 << 80) - 1), run.id]
+            run.counted = connection.execute(_COUNT, bounds).fetchone()
 
 
 # Where the output stands in a step's row.
@@ -414,6 +471,17 @@ ON CONFLICT (id) DO UPDATE SET
   again = EXCLUDED.again, ended_at = EXCLUDED.ended_at, execution_time = EXCLUDED.execution_time
 WHERE known.status NOT IN ('SUCCESS', 'FAILED', 'SKIPPED', 'CANCELLED', 'TIMED_OUT')
 """  # noqa: S608 - the columns are a constant
+_GO_ON: Final = """
+UPDATE step_execution SET status = %s, branch = %s, result_data = %s::jsonb, error = %s::jsonb,
+  due_at = %s, ended_at = %s, execution_time = %s
+WHERE id = %s AND status NOT IN ('SUCCESS', 'FAILED', 'SKIPPED', 'CANCELLED', 'TIMED_OUT')
+"""
+# Neither the rows of items nor loops inside of loops count as steps.
+_COUNT: Final = """
+SELECT count(DISTINCT (step_id, item)), count(*) FROM step_execution
+ WHERE id >= %s AND id <= %s AND execution_id = %s AND status <> 'SKIPPED'
+   AND (kind <> 'loop' OR item IS NULL)
+"""
 _MAIL: Final = """
 INSERT INTO outbox_mail (id, project_id, execution_id, step_id, mode, message_id, sender, "to",
   subject, text, html, created_at)

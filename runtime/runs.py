@@ -18,6 +18,7 @@ from runtime.engine.advance import advance, answer
 from runtime.engine.commands import ApplyWrite, CallEffect, Finish
 from runtime.engine.decide import TIMED_OUT
 from runtime.engine.outcomes import close_open_steps, records_after_crash
+from runtime.engine.progress import MOST_IN_ONE_PASS
 from runtime.engine.state import RunState, StepKey, StepRecord, is_in_reserve
 from runtime.engine.transitions import STEP_FINAL
 from runtime.engine.waits import ANSWERED_KINDS
@@ -73,6 +74,9 @@ class Run:
     ``batch`` is the trace that stands for the execution while it has no row (``batches``).
     ``state_bytes`` is no less than the JSON that expressions can see, and grows by ``grown_bytes``
     with this commit, unless it ``is_weighed`` exactly; ``large_bytes`` came from the object storage.
+    ``has_more`` says that a loop was interrupted: the next pass goes on. ``gather`` names loops that
+    need what earlier claims wrote of their items. ``counted`` are steps and attempts as the rows
+    tell them, where memory does not.
     """
 
     claimed: Claimed
@@ -88,6 +92,9 @@ class Run:
     open_rows: set[UUID] = field(default_factory=set)
     due_at: datetime | None = None
     finish: Finish | None = None
+    has_more: bool = False
+    gather: tuple[StepKey, ...] = ()
+    counted: tuple[int, int] | None = None
     business_key: str = ""
     batch: UUID | None = None
     leased_at: float = 0.0
@@ -149,13 +156,19 @@ class Run:
             return
         with self.hiding_secrets():
             progress = advance(
-                self.compiled.plan, self.state, now=self.claimed.claimed_at, clock=self.clock
+                self.compiled.plan,
+                self.state,
+                now=self.claimed.claimed_at,
+                clock=self.clock,
+                budget=MOST_IN_ONE_PASS - len(self.unsaved),
             )
         self.unsaved += progress.records
         self.asked += progress.calls
         self.writes += progress.applies
         self.due_at = progress.due_at
         self.finish = progress.finish
+        self.gather = progress.gather
+        self.has_more = progress.has_more or bool(progress.gather)
 
     def answer(
         self,
@@ -208,11 +221,18 @@ class Run:
 
     def drop_asked(self) -> None:
         """Forget effects and writes that were not begun; a later pass asks for them again."""
-        self.has_dropped = self.has_dropped or bool(self.asked or self.writes)
+        self.has_dropped = self.has_dropped or bool(self.asked or self.writes) or self.has_more
+        self.has_more = False
         commands: list[Command] = [*self.asked, *self.writes]
         for command in commands:
             self.state.in_flight.discard((command.step_id, command.item))
         self.asked, self.writes = [], []
+
+    def put_off_writes(self) -> None:
+        """Leave the writes that were not made to the next commit."""
+        for write in self.writes:
+            self.state.in_flight.discard((write.step_id, write.item))
+        self.writes, self.has_more = [], True
 
     def snapshot(self) -> tuple[Any, ...]:
         """Return what a failed commit must be able to go back to."""
@@ -225,6 +245,7 @@ class Run:
             self.due_at,
             self.finish,
             dict(self.state.answers),
+            (self.state.steps_inside, self.state.attempts_inside),
         )
 
     def restore(self, before: tuple[Any, ...]) -> None:
@@ -233,6 +254,7 @@ class Run:
         self.unsaved, self.asked, self.writes = before[2], before[3], before[4]
         self.due_at, self.finish = before[5], before[6]
         self.state.answers = before[7]
+        self.state.steps_inside, self.state.attempts_inside = before[8]
 
     def recorded(self) -> None:
         """Note that everything so far is committed."""
@@ -278,9 +300,13 @@ class Run:
         ran = [record for record in self.state.latest.values() if record.status != "SKIPPED"]
         total_ms = int((now - self.claimed.started_at).total_seconds() * 1000)
         run_ms = self.run_ms(now)
+        steps, attempts = self.counted or (
+            len(ran) + self.state.steps_inside,
+            sum(record.attempt for record in ran) + self.state.attempts_inside,
+        )
         return {
-            "steps": len(ran),
-            "attempts": sum(record.attempt for record in ran),
+            "steps": steps,
+            "attempts": attempts,
             "wait_ms": max(0, total_ms - run_ms),
             "run_ms": run_ms,
         }

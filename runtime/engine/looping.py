@@ -102,7 +102,6 @@ class _Course:
                 self._play(index)
         while self._may_begin():
             self.next += 1
-            self.walk.ledger.left -= 1
             self.open.append(self.next - 1)
             self._play(self.next - 1)
         if self.stopped_by is not None:
@@ -331,11 +330,13 @@ class _Course:
         for key in keys:
             record = state.latest.pop(key, None)
             state.collected.pop(key, None)
-            if record is not None and record.status != "SKIPPED":
+            if record is None or record.status == "SKIPPED":
+                continue
+            if record.kind != "loop":
                 state.steps_inside += 1
                 state.attempts_inside += record.attempt
-                if record.started_at is not None:
-                    started.append(record.started_at)
+            if record.started_at is not None:
+                started.append(record.started_at)
         return min(started, default=None)
 
     def _named(self, path: str, error: Error) -> Error:

@@ -87,7 +87,9 @@ def add_version(workflow, *steps, edges=(), **document):
 
 
 def _chain(steps):
-    pairs = itertools.pairwise(step["id"] for step in steps)
+    levels = dict.fromkeys(step.get("parent") for step in steps)
+    chains = [[s["id"] for s in steps if s.get("parent") == level] for level in levels]
+    pairs = [pair for chain in chains for pair in itertools.pairwise(chain)]
     return [{"from": a, "to": b, "branch_key": "default"} for a, b in pairs]
 
 
