@@ -5,11 +5,13 @@ They are open, as probes and scrapers carry no sign-in; they tell counts and age
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -27,6 +29,10 @@ LIMITS_S = {
     "oldest_change_s": 60,
     "scheduler_lag_s": 60,
 }
+
+# Housekeeping makes three ahead, once an hour.
+FEWEST_MONTHS_AHEAD = 1
+LEAST_DISK_FREE = 0.10
 
 _View = Callable[[HttpRequest], HttpResponse]
 
@@ -68,12 +74,13 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def healthz(request: HttpRequest) -> HttpResponse:
     """Tell how old the oldest waiting things are: ``{"status", "late": [names], …figures}``.
 
-    ``status`` is ``ok``, or ``late`` when something waits longer than it should or a lease has
-    expired that nobody took over. The code stays 200: restarting the web process would not help.
+    ``status`` is ``ok``, or ``late`` when something waits longer than it should, a lease has expired
+    that nobody took over, no month's tables are ready ahead, or a tenth of the disk is left. The code stays 200: restarting the web process would not help.
     """
     vitals = read_vitals()
-    late = _late(vitals)
-    return JsonResponse({"status": "late" if late else "ok", "late": late, **_figures(vitals)})
+    figures = _figures(vitals)
+    late = _late(vitals, figures["disk_free_ratio"])
+    return JsonResponse({"status": "late" if late else "ok", "late": late, **figures})
 
 
 @page(PUBLIC)
@@ -91,12 +98,25 @@ def _figures(vitals: Vitals) -> dict[str, Any]:
     now = clock.now()
     figures["worker_seen_s"] = (now - seen).total_seconds() if seen else None
     figures["last_tick_s"] = (now - tick).total_seconds() if tick else None
+    figures["disk_free_ratio"] = _disk_free()
     return figures
 
 
-def _late(vitals: Vitals) -> list[str]:
+def _late(vitals: Vitals, disk_free: float) -> list[str]:
     late = [name for name, limit in LIMITS_S.items() if (getattr(vitals, name) or 0) > limit]
-    return [*late, "expired_leases"] if vitals.expired_leases else late
+    bad = {
+        "expired_leases": bool(vitals.expired_leases),
+        "months_ahead": vitals.months_ahead < FEWEST_MONTHS_AHEAD,
+        "disk_free_ratio": disk_free < LEAST_DISK_FREE,
+    }
+    return [*late, *(name for name, is_bad in bad.items() if is_bad)]
+
+
+def _disk_free() -> float:
+    """Return which part of the disk of this machine's state folder is free."""
+    folder = settings.STATE_DIR if settings.STATE_DIR.exists() else settings.BASE_DIR
+    usage = shutil.disk_usage(folder)
+    return round(usage.free / usage.total, 4)
 
 
 def _exposed(figures: dict[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError
@@ -62,3 +63,25 @@ def test_probes_say_that_the_database_is_away(client, monkeypatch, path):
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer.json()["code"] == "unavailable"
+
+
+def test_health_tells_of_missing_months_and_of_a_full_disk(client, monkeypatch):
+    usage = SimpleNamespace(total=100, free=9)
+    monkeypatch.setattr(health.shutil, "disk_usage", lambda _: usage)
+    fine = client.get("/healthz").json()
+    monkeypatch.setattr(health, "FEWEST_MONTHS_AHEAD", 99)
+
+    body = client.get("/healthz").json()
+
+    assert (fine["late"], fine["months_ahead"] >= 3) == (["disk_free_ratio"], True)
+    assert body["late"] == ["months_ahead", "disk_free_ratio"]
+    assert body["disk_free_ratio"] == 0.09
+
+
+def test_failed_runs_are_counted_by_when_they_began(client):
+    now = clock.now()
+    for hours in (1, 30):
+        at = int((now - timedelta(hours=hours)).timestamp() * 1000)
+        make_execution(id=ids.uuid7(at), status="FAILED", ended_at=now)
+
+    assert client.get("/healthz").json()["failed_24h"] == 1
