@@ -1,7 +1,7 @@
 """Tells open pages what changed. Losing a message costs a page its next poll, nothing else.
 
-Groups: ``execution.<id>`` for one run, ``home.<project id>`` for all runs of a project. Messages
-are ``{"type": "change", "execution_id", "project_id", "workflow_id", "status"}``; they carry no
+Groups: ``execution.<id>`` for one run, ``workflow.<id>`` for those of a workflow, and
+``home.<project id>`` for all runs of a project. Messages are ``{"type": "change", "execution_id", "project_id", "workflow_id", "status"}``; they carry no
 data of the run, a page asks the API for what it may see.
 """
 
@@ -64,6 +64,11 @@ class Change:
 def execution_group(execution_id: UUID) -> str:
     """Return the group of those who look at one run."""
     return f"execution.{execution_id}"
+
+
+def workflow_group(workflow_id: UUID) -> str:
+    """Return the group of those who look at one workflow's runs."""
+    return f"workflow.{workflow_id}"
 
 
 def home_group(project_id: UUID) -> str:
@@ -153,11 +158,15 @@ async def send(changes: Iterable[Change]) -> bool:
 
 
 def _messages(changes: Iterable[Change]) -> Iterator[tuple[str, Change]]:
-    """Yield whom to tell of what: a project's page hears of so many changes at once only."""
+    """Yield whom to tell of what: pages of many runs hear that something changed, not of each."""
     at_home: Counter[UUID] = Counter()
+    workflows: set[UUID] = set()
     for change in changes:
         if not change.is_new:
             yield execution_group(change.execution_id), change
+        if change.workflow_id not in workflows:
+            workflows.add(change.workflow_id)
+            yield workflow_group(change.workflow_id), change
         at_home[change.project_id] += 1
         if at_home[change.project_id] <= MOST_AT_HOME:
             yield home_group(change.project_id), change

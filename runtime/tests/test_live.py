@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -206,3 +207,51 @@ def test_home_tells_about_the_projects_of_the_user_only(people):
         assert await opened("/ws/home/", nobody) is None
 
     asyncio.run(story())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_workflow_tells_about_its_own_runs_only(people, workflow):
+    vera, eve, project = people
+    path = f"/ws/workflows/{workflow.pk}/"
+
+    async def story():
+        socket = await opened(path, vera)
+        own = Change(
+            execution_id=ids.uuid7(),
+            project_id=project.pk,
+            workflow_id=workflow.pk,
+            status="SUCCESS",
+        )
+        assert await live.send([replace(own, workflow_id=ids.uuid7()), own])
+        told = await socket.receive()
+        assert (told["execution_id"], told["count"]) == (str(own.execution_id), 1)
+        await socket.leave()
+        assert await opened(path, eve) is None
+        assert await opened(f"/ws/workflows/{ids.uuid7()}/", vera) is None
+
+    asyncio.run(story())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_is_told_ten_times_a_second_at_most(people, monkeypatch):
+    vera, _, project = people
+    monkeypatch.setattr(live, "EVERY_S", 0.2)
+
+    async def story():
+        socket = await opened("/ws/home/", vera)
+        some = [replace(change(), project_id=project.pk) for _ in range(30)]
+        first = await tell_and_hear(socket, some[:1])
+        for one in some[1:]:
+            await live.send([one])
+        rest = await socket.receive()
+        assert (first["count"], rest["count"]) == (1, 29)
+        assert rest["execution_id"] == str(some[-1].execution_id)
+        assert await socket.hears_nothing()
+        await socket.leave()
+
+    asyncio.run(story())
+
+
+async def tell_and_hear(socket, changes):
+    await live.send(changes)
+    return await socket.receive()
