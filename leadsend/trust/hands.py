@@ -62,6 +62,8 @@ class Hands:
     def freeze(self) -> None:
         """Stop a worker and its engines for longer than a lease, without waiting for the end."""
         awake = [member for member in self.members("worker") if member.name not in self._frozen]
+        if not awake:
+            return
         member = self.chance.choice(awake)
         pids = [member.pid, *member.children()]
         self._frozen[member.name] = pids
