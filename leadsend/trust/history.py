@@ -56,6 +56,27 @@ def unfinished(stack: Stack, workflow_id: str) -> int:
     )
 
 
+def stuck_rows(stack: Stack, workflow_id: str) -> list[dict[str, Any]]:
+    """Return what is known of some that are on their way, to find out why: rows as JSON."""
+    rows = _rows(
+        stack,
+        f"""SELECT to_jsonb(x) FROM (
+              SELECT e.id, e.status, e.fence, e.crash_count, e.pending, e.worker_id,
+                     e.lease_until - now() AS lease, e.run_after - now() AS due,
+                     now() - e.created_at AS age,
+                     (SELECT t.due_at - now() FROM execution_timer t
+                       WHERE t.execution_id = e.id) AS timer,
+                     (SELECT jsonb_agg(jsonb_build_array(s.step_id, s.attempt, s.status,
+                                       s.error->>'code', s.due_at - now()) ORDER BY s.id)
+                        FROM step_execution s WHERE s.execution_id = e.id) AS steps
+                FROM workflow_execution e
+               WHERE e.workflow_id = %s AND e.status NOT IN {FINAL}
+                 AND NOT (e.status = 'WAITING' AND {_OPEN_QUESTION}) LIMIT 5) x""",
+        workflow_id,
+    )
+    return [row for (row,) in rows]
+
+
 def uncertain(stack: Stack, workflow_id: str) -> list[tuple[str, str, str, str]]:
     """Return ``(execution, step, lead, effect key)`` of every step that waits for a person."""
     return _rows(

@@ -150,13 +150,15 @@ def settle(scene: Scene) -> dict[str, Any]:
 
     stuck = wait()
     settled_s = round(time.monotonic() - began, 1)
+    stuck_rows = history.stuck_rows(scene.stack, workflow_id) if stuck else []
     asked = history.uncertain(scene.stack, workflow_id)
     _answer_questions(scene, asked)
     began = time.monotonic()
-    stuck += wait() if not stuck else 0
+    still_stuck = wait()
     return {
         "settled_after_s": settled_s,
-        "stuck": stuck,
+        "stuck": max(stuck, still_stuck),
+        "stuck_rows": stuck_rows,
         "uncertain": len(asked),
         "uncertain_keys": {key for *_, key in asked},
     }
@@ -218,6 +220,7 @@ def count(scene: Scene, settled: dict[str, Any]) -> dict[str, Any]:
         "overwritten": history.overwritten(stack),
         "refused_overwrites": history.refused_overwrites(stack),
         "stuck": settled["stuck"],
+        "stuck_rows": settled["stuck_rows"],
         "settled_after_s": settled["settled_after_s"],
         "uncertain": settled["uncertain"],
         "longest_silence_s": round(

@@ -27,6 +27,7 @@ from runtime.engine.transitions import (
     can_execution_go,
     can_step_go,
 )
+from runtime.engine.waits import ANSWERED_KINDS
 
 LEASE = timedelta(seconds=30)
 MOST_CRASHES = 3
@@ -60,9 +61,10 @@ class Store:
     fence: int = 0
     lease_until: datetime | None = None
     due_at: datetime | None = None
-    pending: list[tuple[str, int | None, int]] = field(default_factory=list)
+    pending: list[tuple[str, str | None, int]] = field(default_factory=list)
     cancel_requested: bool = False
     rows: dict[tuple[str, int], StepRecord] = field(default_factory=dict)
+    answers: dict[tuple[str, str | None], Any] = field(default_factory=dict)
     happened: Counter[UUID] = field(default_factory=Counter)
     keys: dict[UUID, tuple[str, int]] = field(default_factory=dict)
 
@@ -74,10 +76,27 @@ class Store:
         state = make_state(execution_id=self.run_id)
         state.fold(self.rows.values())
         state.cancel_requested = self.cancel_requested
+        state.answers = dict(self.answers)
         return state
 
     def open_row(self, status: str) -> StepRecord | None:
         return next((row for row in self.rows.values() if row.status == status), None)
+
+    def waiting(self) -> list[StepRecord]:
+        """Return the steps that wait for an answer which has not come."""
+        return [
+            row
+            for row in self.rows.values()
+            if row.status == "WAITING"
+            and row.kind in ANSWERED_KINDS
+            and (row.step_id, row.item) not in self.answers
+        ]
+
+    def answer(self, row: StepRecord, given: Any) -> None:
+        """Let somebody answer a waiting step, whoever holds the execution meanwhile."""
+        self.answers[row.step_id, row.item] = given
+        if self.status == "WAITING":
+            self._go("PENDING")
 
     def is_claimable(self) -> bool:
         due = self.status == "WAITING" and self.due_at is not None and self.due_at <= self.now
@@ -181,7 +200,8 @@ class Store:
             assert self.lease_until is not None
             assert self.pending
         elif self.status == "WAITING":
-            assert self.due_at or self.open_row("UNCERTAIN"), "nothing will ever move this run"
+            moves = self.due_at or self.open_row("UNCERTAIN") or self.waiting()
+            assert moves, "nothing will ever move this run"
 
     def _segment(self, worker: Worker, records: list[StepRecord]) -> bool:
         progress = self._run(worker, records)
@@ -202,7 +222,8 @@ class Store:
             assert not worker.calls
             self._go(progress.finish.status)
         elif not worker.calls:
-            self._go("WAITING")
+            # An answer that came while the execution was held must not be slept over.
+            self._go("PENDING" if self.answers.keys() - worker.state.answers.keys() else "WAITING")
         if self.status != "RUNNING":
             self.lease_until = None
         return True
