@@ -18,7 +18,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, F, Q, QuerySet, Value, When
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from leadsend.access import audit
@@ -53,6 +54,11 @@ _TIMED_OUT: Final = {
     "message": "The run was at work for longer than its time limit.",
 }
 _CANCELLED: Final = {"code": "cancelled", "message": "The run was cancelled."}
+
+
+# RUNNING rows are few and found by their index: these are looked through, not searched for.
+_LATE: Final = """jsonb_path_exists(workflow_execution.pending, '$[*] ? (@.until < $now)',
+  jsonb_build_object('now', extract(epoch FROM statement_timestamp()) - %s))"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +110,18 @@ def _expired() -> tuple[Q, Q]:
     expired = Q(status="RUNNING") & (
         Q(lease_until__lt=Now())
         | Q(lease_until=None)
+        # Its process lives and does not see that the time of a step is over.
+        | Q(_has_late_effect(grace))
         # What is being undone is past its limit already, and held by somebody who is alive.
         | (Q(deadline_at__lt=Now() - grace) & ~Q(pending__contains=[{"undo": True}]))
     )
     asked = Q(cancel_requested_at__isnull=False) & ~Q(status__in=(*FINAL_EXECUTION, "RUNNING"))
     return expired, asked
+
+
+def _has_late_effect(grace: timedelta) -> RawSQL:
+    """Say in SQL whether an effect is under way past its limit and a grace for its own process."""
+    return RawSQL(_LATE, [grace.total_seconds()], output_field=BooleanField())  # noqa: S611 - ours
 
 
 def _reap(found: tuple[Q, Q], limit: int) -> Reaped:

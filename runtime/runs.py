@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from runtime.claiming import Claimed
 from runtime.engine.advance import advance, answer
 from runtime.engine.commands import ApplyWrite, CallEffect, Finish
 from runtime.engine.decide import TIMED_OUT
-from runtime.engine.outcomes import close_open_steps, records_after_crash
+from runtime.engine.outcomes import Place, close_open_steps, record_late, records_after_crash
 from runtime.engine.progress import MOST_IN_ONE_PASS
 from runtime.engine.state import RunState, StepKey, StepRecord, is_in_reserve
 from runtime.engine.transitions import STEP_FINAL
@@ -33,6 +34,7 @@ _POISON: Final = {
     "The event is kept: replay it once the cause is found.",
     "step_id": None,
 }
+_NEVER: Final = 2**40  # Unix seconds, of an intent without a limit
 Command = CallEffect | ApplyWrite
 
 
@@ -69,7 +71,8 @@ class Run:
     """What is known, what is not yet recorded, and what is under way.
 
     ``unsaved`` are the records since the last commit. ``asked`` are effects whose intent is not
-    committed yet or which could not begin, ``under_way`` those that were handed to the effect loop.
+    committed yet or which could not begin, ``under_way`` those that were handed to the effect loop,
+    ``limits`` until when (Unix seconds).
     ``open_rows`` are the step rows in the database that are not final and may be written again.
     ``batch`` is the trace that stands for the execution while it has no row (``batches``).
     ``state_bytes`` is no less than the JSON that expressions can see, and grows by ``grown_bytes``
@@ -88,6 +91,7 @@ class Run:
     asked: list[CallEffect] = field(default_factory=list)
     writes: list[ApplyWrite] = field(default_factory=list)
     under_way: dict[StepKey, CallEffect] = field(default_factory=dict)
+    limits: dict[StepKey, int] = field(default_factory=dict)
     mails: list[MailRow] = field(default_factory=list)
     open_rows: set[UUID] = field(default_factory=set)
     due_at: datetime | None = None
@@ -140,9 +144,22 @@ class Run:
         self.state.fold(row for row in rows if not is_in_reserve(row))
         self.state.reserve = {(r.step_id, r.item): r for r in rows if is_in_reserve(r)}
         self.open_rows = {self.row_id(row) for row in rows if row.status not in STEP_FINAL}
-        left = [(p["step"], p.get("item"), p["attempt"]) for p in self.claimed.pending]
-        known = [place for place in left if place[0] in self.compiled.plan.by_id]
-        self._take(records_after_crash(self.compiled.plan, self.state, known, now=self.clock()))
+        if self.claimed.pending:
+            self._take(self._left_behind())
+
+    def _left_behind(self) -> list[StepRecord]:
+        """Return what becomes of the effects that a lost process had under way."""
+        plan, now = self.compiled.plan, self.clock()
+        known = [intent for intent in self.claimed.pending if intent["step"] in plan.by_id]
+        late = [intent for intent in known if intent.get("until", _NEVER) <= now.timestamp()]
+        soon = [_place(intent) for intent in known if intent not in late]
+        return [
+            *(
+                record_late(plan, self.state, _place(one), now=now, random=random.random)
+                for one in late
+            ),
+            *records_after_crash(plan, self.state, soon, now=now),
+        ]
 
     def row_id(self, record: StepRecord) -> UUID:
         """Return the id that the record's row always has."""
@@ -281,10 +298,22 @@ class Run:
             yield
 
     def intents(self) -> list[dict[str, Any]]:
-        """Return what stands in ``pending``: every effect that may be under way after the commit."""
+        """Return what stands in ``pending``: every effect that may be under way after the commit.
+
+        ``until`` is when its time is over, in Unix seconds: the reaper heeds it whoever lives.
+        """
         undo_ids = self.compiled.plan.undo_ids if self.compiled.plan.undo else ()
+        for call in self.asked:
+            limit = self.clock().timestamp() + call.timeout_s
+            self.limits[call.step_id, call.item] = math.ceil(limit)
         return [
-            {"step": call.step_id, "item": call.item, "attempt": call.attempt, **undoing}
+            {
+                "step": call.step_id,
+                "item": call.item,
+                "attempt": call.attempt,
+                "until": self.limits.get((call.step_id, call.item), _NEVER),
+                **undoing,
+            }
             for call in (*self.under_way.values(), *self.asked)
             for undoing in ({"undo": True} if call.step_id in undo_ids else {},)
         ]
@@ -349,3 +378,7 @@ class Run:
         self.drop_asked()
         self._take(close_open_steps(self.state, now=self.clock()))
         return finish
+
+
+def _place(intent: Mapping[str, Any]) -> Place:
+    return intent["step"], intent.get("item"), intent["attempt"]

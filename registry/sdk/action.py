@@ -25,12 +25,13 @@ class RetryPolicy:
     """How often and how far apart failed attempts are tried again.
 
     ``attempts`` counts the first try; delays double from ``base_s`` up to ``max_delay_s``, with
-    full jitter.
+    full jitter. ``within_s`` limits the step over all its attempts, from the start of the first.
     """
 
     attempts: int = 5
     base_s: float = 2.0
     max_delay_s: float = 900.0
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

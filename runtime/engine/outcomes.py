@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from leadsend.lib.errors import (
     Conflict,
@@ -21,6 +21,7 @@ from runtime.engine.plan import Plan, PlanAction, PlanStep
 from runtime.engine.retry import next_delay
 from runtime.engine.state import RunState, StepKey, StepRecord
 
+Place = tuple[str, str | None, int]  # (step id, item, attempt)
 Verdict = Literal["succeeded", "failed", "run_again"]
 _WORTH_RETRYING = (RetryableError, TooManyRequests, Unavailable)
 
@@ -80,6 +81,7 @@ def record_answer(
             answered, status="UNCERTAIN", branch="", output=None, error=failure, ended_at=None
         )
     due_at = _next_try(step, call.attempt, error, max(now, ended_at), random)
+    due_at = None if _is_too_late(step, state, answered, due_at) else due_at
     branch = "error" if due_at is None and step.has_error_branch else ""
     return replace(
         answered, status="FAILED", branch=branch, output=None, error=failure, due_at=due_at
@@ -89,7 +91,7 @@ def record_answer(
 def records_after_crash(
     plan: Plan,
     state: RunState,
-    pending: Iterable[tuple[str, str | None, int]],
+    pending: Iterable[Place],
     *,
     now: datetime,
 ) -> list[StepRecord]:
@@ -103,6 +105,53 @@ def records_after_crash(
         for step_id, item, attempt in pending
         if _happens_at_most_once(plan.by_id[step_id])
     ]
+
+
+def record_late(
+    plan: Plan,
+    state: RunState,
+    place: Place,
+    *,
+    now: datetime,
+    random: Callable[[], float],
+) -> StepRecord:
+    """Return the record of an effect whose time ran out while nobody waited for its answer.
+
+    Its process died, or hung and lost it. It counts as a time-out that may have happened: UNCERTAIN
+    for the class ``at_most_once``, else an attempt that failed and is tried again.
+    """
+    step_id, item, attempt = place
+    step = plan.by_id[step_id]
+    call = cast(PlanAction, step.call)
+    known = state.latest.get((step_id, item))
+    lost = CallEffect(
+        step_id=step_id,
+        attempt=attempt,
+        action_key=step.action_key,
+        inputs={},
+        delivery=call.action.delivery,
+        idempotency_key=idempotency_key(
+            state.run.execution_id, step_id, item, known.again if known else 0
+        ),
+        timeout_s=call.timeout_s,
+        item=item,
+    )
+    error = RetryableError(
+        "The step gave no answer in time, and its process was lost, so it may have happened.",
+        code="timeout",
+        uncertain=True,
+    )
+    record = record_answer(
+        plan,
+        state,
+        lost,
+        error=error,
+        started_at=now - timedelta(seconds=call.timeout_s),
+        ended_at=now,
+        now=now,
+        random=random,
+    )
+    return replace(record, input=None)
 
 
 def settle(
@@ -177,6 +226,17 @@ def _next_try(
         return None
     delay_s = next_delay(step.call.retry, attempt, random=random, retry_after_s=error.retry_after_s)
     return None if delay_s is None else after + timedelta(seconds=delay_s)
+
+
+def _is_too_late(
+    step: PlanStep, state: RunState, record: StepRecord, due_at: datetime | None
+) -> bool:
+    """Say whether the next attempt would begin when the step has had its time over all of them."""
+    within_s = step.call.retry.within_s if step.call else None
+    if within_s is None or due_at is None:
+        return False
+    began_at = state.began.get((record.step_id, record.item)) or record.started_at
+    return began_at is not None and due_at >= began_at + timedelta(seconds=within_s)
 
 
 def _happens_at_most_once(step: PlanStep) -> bool:

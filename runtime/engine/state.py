@@ -101,9 +101,9 @@ class RunState:
     ``in_flight`` holds the steps whose effect was asked for and has not answered; ``answers`` what
     came for steps that wait, see ``waits.answered``. ``reserve`` holds what steps came to in the
     execution that this one is a new try of: when such a step is come to, that result is used and
-    nothing is done. Of a loop's items
-    only those that are open are in ``latest``; ``steps_inside`` and ``attempts_inside`` count what
-    left it, ``collected`` holds what the loop's output needs of it.
+    nothing is done. ``began`` says when the first attempt of a step began that is tried again. Of a
+    loop's items only those that are open are in ``latest``; ``steps_inside`` and
+    ``attempts_inside`` count what left it, ``collected`` holds what the loop's output needs of it.
     """
 
     run: RunInfo
@@ -112,6 +112,7 @@ class RunState:
     cancel_requested: bool = False
     answers: dict[StepKey, Any] = field(default_factory=dict)
     reserve: dict[StepKey, StepRecord] = field(default_factory=dict)
+    began: dict[StepKey, datetime] = field(default_factory=dict)
     timed_out: bool = False
     collected: dict[StepKey, Collected] = field(default_factory=dict)
     steps_inside: int = 0
@@ -134,6 +135,8 @@ class RunState:
         for record in records:
             key = (record.step_id, record.item)
             known = self.latest.get(key)
+            if record.status == "FAILED" and record.due_at is not None and record.attempt == 1:
+                self.began[key] = record.started_at or record.due_at
             if known is None or _replaces(record, known):
                 self.latest[key] = record
                 self.in_flight.discard(key)

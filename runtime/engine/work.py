@@ -22,6 +22,7 @@ from runtime.engine.waits import PlanWait, answered, timed_out
 
 Begun = StepRecord | CallEffect | ApplyWrite
 _TRACEBACK_CHARS = 4_000
+_SHORTEST_S = 0.05  # a last attempt that is due just before the step's limit still gets a moment
 
 
 class Work:
@@ -31,7 +32,7 @@ class Work:
     at which steps start and end.
     """
 
-    __slots__ = ("_outputs", "_reserve", "clock", "item", "now", "run", "scope")
+    __slots__ = ("_began", "_outputs", "_reserve", "clock", "item", "now", "run", "scope")
 
     def __init__(
         self, plan: Plan, state: RunState, *, now: datetime, clock: Callable[[], datetime]
@@ -43,6 +44,7 @@ class Work:
         self.item: str | None = None
         self._outputs: dict[str, Any] = {}
         self._reserve = state.reserve
+        self._began = state.began
         self.scope = _scope(plan, run, now, self._outputs)
         for record in state.latest.values():
             if record.item is None:
@@ -55,7 +57,7 @@ class Work:
         """
         inner = object.__new__(Work)
         inner.run, inner.now, inner.clock = self.run, self.now, self.clock
-        inner._reserve = self._reserve
+        inner._reserve, inner._began = self._reserve, self._began
         inner.item = item
         inner._outputs = dict(self._outputs)
         inner.scope = {**self.scope, **facts, "steps": inner._outputs}
@@ -180,9 +182,17 @@ class Work:
             inputs=inputs,
             delivery=call.action.delivery,
             idempotency_key=idempotency_key(self.run.execution_id, step.id, self.item, again),
-            timeout_s=call.timeout_s,
+            timeout_s=self._time_left_s(step, call),
             item=self.item,
         )
+
+    def _time_left_s(self, step: PlanStep, call: PlanAction) -> float:
+        """Return the longest that this attempt may take: never beyond the limit over all of them."""
+        if call.retry.within_s is None:
+            return call.timeout_s
+        now = self.clock()
+        spent_s = (now - self._began.get((step.id, self.item), now)).total_seconds()
+        return min(call.timeout_s, max(call.retry.within_s - spent_s, _SHORTEST_S))
 
     def _drive(
         self,

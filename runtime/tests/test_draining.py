@@ -95,7 +95,10 @@ def test_an_effect_has_its_intent_in_the_row_while_it_is_called():
     with engine(world) as found:
         run_until_idle(found)
 
-    assert seen == [("RUNNING", [{"step": "s", "item": None, "attempt": 1}])]
+    [(status, [intent])] = seen
+    assert (status, intent | {"until": 0}) == (
+        "RUNNING", {"step": "s", "item": None, "attempt": 1, "until": 0},
+    )  # fmt: skip
     assert fresh(execution).status == "SUCCESS"
 
 
@@ -268,11 +271,13 @@ def test_an_effect_is_cut_off_some_time_after_a_cancel(monkeypatch):
     monkeypatch.setattr("runtime.runs.CANCEL_PATIENCE", timedelta(0))
     world = World()
     execution = start(publish(act("f", "fire", timeout_s=30)))
-    world.answers["fire"] = lambda ctx, inputs: cancel_and_hang(execution)
+    cancelled = threading.Event()
+    world.answers["fire"] = lambda ctx, inputs: cancel_and_hang(execution, cancelled)
 
     with engine(world) as found:
         until_called(found, world)
-        found.leases._cancelled.add(execution.pk)
+        assert cancelled.wait(10)
+        found.leases._cancelled.update(found.leases._held)
         run_until_idle(found)
 
     assert fresh(execution).status == "CANCELLED"
@@ -429,8 +434,9 @@ def make_due(execution, moment):
     StepExecution.objects.of_execution(execution.pk).update(due_at=moment)
 
 
-async def cancel_and_hang(execution):
+async def cancel_and_hang(execution, cancelled):
     cancel_raw(execution)
+    cancelled.set()
     await asyncio.sleep(30)
 
 

@@ -160,6 +160,7 @@ _RETRY = {
         "attempts": {"type": "integer", "minimum": 1, "maximum": 100},
         "base_s": _SECONDS,
         "max_delay_s": _SECONDS,
+        "within_s": _SECONDS,
     },
 }
 _JOIN = {
