@@ -35,7 +35,7 @@ from leadsend.lib.mail import TEMPLATES  # noqa: E402
 from leadsend.lib.mail import render as render_mail  # noqa: E402
 from leadsend.lib.postgres import connect  # noqa: E402
 from registry.catalog import catalog  # noqa: E402
-from runtime import bulk_working, live, recovery  # noqa: E402
+from runtime import bulk_working, live, recovery, spans  # noqa: E402
 from runtime.draining import Engine, Options  # noqa: E402
 from runtime.engine.transitions import EXECUTION_FINAL  # noqa: E402
 from runtime.listening import Listener  # noqa: E402
@@ -79,7 +79,7 @@ def make_engine(worker_id: UUID) -> Engine:
     options = Options(
         lease_s=float(settings.LEADSEND_LEASE_S),
         take=take,
-        after_commit=[tell_pages],
+        after_commit=[tell_pages, *spans.tellers()],
     )
     return Engine(options, worker_id=worker_id)
 

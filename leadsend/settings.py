@@ -279,6 +279,7 @@ CELERY_TASK_DEFAULT_QUEUE = "leadsend"
 # --- Engine -----------------------------------------------------------------------------------------
 LEADSEND_ENGINES = env.number("LEADSEND_ENGINES", 0)  # 0: as many as the machine has cores
 LEADSEND_LEASE_S = env.number("LEADSEND_LEASE_S", 30)
+LEADSEND_TRACES = env.text("LEADSEND_TRACES", "off") == "on"
 EGRESS_ALLOW = env.names("LEADSEND_EGRESS_ALLOW")
 EGRESS_PORTS = [int(port) for port in env.names("LEADSEND_EGRESS_PORTS", "80,443,8080,8443")]
 EMAIL_URL = env.text("EMAIL_URL")  # absent: outbox mode, mails are kept and shown, none leaves

@@ -146,7 +146,7 @@ def _oldest(rule: Rule, ended_before: datetime, after: UUID, *, limit: int) -> l
     sql = f"""SELECT id FROM workflow_execution
                WHERE id > %s AND id < %s AND status = ANY(%s) AND ended_at < %s AND {whose}
                ORDER BY id LIMIT %s"""  # noqa: S608 - one of two constants
-    bounds = [after, ids.lowest_at(ended_before), rule.statuses, ended_before]
+    bounds: list[Any] = [after, ids.lowest_at(ended_before), rule.statuses, ended_before]
     with connection.cursor() as cursor:
         cursor.execute(sql, [*bounds, rule.workflow or list(rule.others), limit])
         return [row[0] for row in cursor.fetchall()]

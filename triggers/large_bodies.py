@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from typing import IO, Any, Final
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -65,7 +66,7 @@ async def offloaded(event: NewEvent) -> NewEvent:
 Sealed = tuple[Any, bytes]
 
 
-async def _through(made: Any) -> NewEvent:
+async def _through(made: Callable[[], tuple[NewEvent, list[Sealed]]]) -> NewEvent:
     turns = _turns.setdefault(asyncio.get_running_loop(), _Turns())
     if turns.waiting >= MOST_WAITING:
         raise TooManyRequests("Too many large events arrive at once: send it again in a moment.")

@@ -9,7 +9,7 @@ from django.db import models
 from leadsend.lib.payloads import opened, wrapped
 
 
-class PayloadField(models.JSONField):  # type: ignore[type-arg]  # of the stubs' own making
+class PayloadField(models.JSONField):
     """Reads as JSON, or as a ``Reference`` where the value is large; writes both.
 
     Whoever needs the value itself asks ``runtime.payloads.whole``; lists never do. Written through

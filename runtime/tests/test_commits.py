@@ -212,14 +212,14 @@ def test_a_heartbeat_extends_what_is_held_and_finds_a_wish(other):
 
 
 def begun(engine, connection, claimed):
-    runs, _ = begin(
+    found = begin(
         connection,
         claimed,
         plans=engine._plans,
         catalog=engine.options.catalog,
         clock=engine.clock.now,
     )
-    return runs
+    return found.runs
 
 
 def claim_options(turn):

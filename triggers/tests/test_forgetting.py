@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_only_keys_older_than_thirty_days_are_forgotten():
     assert old.pk != young.pk
 
 
-def make_old(*, days: float, **fields) -> TriggerEvent:
+def make_old(*, days: float, **fields: Any) -> TriggerEvent:
     at = int((clock.now() - timedelta(days=days)).timestamp() * 1000)
     return make_event(id=ids.uuid7(at), **fields)
 

@@ -14,7 +14,7 @@ from runtime.models import Execution
 from triggers.models import InboxEntry, TriggerEvent
 from triggers.tests.conftest import as_body
 from triggers.tests.serving import ask, ask_all
-from triggers.tests.test_dispatch import arrive
+from triggers.tests.test_dispatch import arrive, fate_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -119,7 +119,7 @@ def test_filters_look_into_large_events(make_workflow):
     assert dispatch_all() == 2
     [run] = Execution.objects.all()
     assert isinstance(run.context_data, Reference)
-    assert TriggerEvent.objects.get(pk=cold).fate["code"] == "filtered_out"
+    assert fate_of(cold)["code"] == "filtered_out"
 
 
 def test_a_large_event_waits_in_the_inbox_until_the_storage_is_back(make_workflow, monkeypatch):
@@ -149,4 +149,4 @@ def test_an_event_whose_object_is_gone_keeps_that_as_its_fate(make_workflow):
     payloads.forget()
 
     assert dispatch_all() == 1
-    assert "lies in the object storage" in TriggerEvent.objects.get(pk=event_id).fate["reason"]
+    assert "lies in the object storage" in fate_of(event_id)["reason"]
