@@ -280,6 +280,10 @@ CELERY_TASK_DEFAULT_QUEUE = "leadsend"
 LEADSEND_ENGINES = env.number("LEADSEND_ENGINES", 0)  # 0: as many as the machine has cores
 LEADSEND_LEASE_S = env.number("LEADSEND_LEASE_S", 30)
 LEADSEND_TRACES = env.text("LEADSEND_TRACES", "off") == "on"
+# So many events and runs of one workflow may wait before its webhooks answer 429; 0: any number.
+LEADSEND_MOST_QUEUED = env.number("LEADSEND_MOST_QUEUED", 100_000)
+# Webhooks answer 503 while the disk that holds this path has less than a tenth free; "": not looked at.
+LEADSEND_DISK_PATH = env.text("LEADSEND_DISK_PATH", "")
 EGRESS_ALLOW = env.names("LEADSEND_EGRESS_ALLOW")
 EGRESS_PORTS = [int(port) for port in env.names("LEADSEND_EGRESS_PORTS", "80,443,8080,8443")]
 EMAIL_URL = env.text("EMAIL_URL")  # absent: outbox mode, mails are kept and shown, none leaves

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -96,15 +96,18 @@ def claim(
     limit: int,
     turn: int = 0,
     crashes: Crashes = Crashes(),
+    room_of: Callable[[UUID], int] | None = None,
 ) -> list[Claimed]:
     """Claim up to ``limit`` executions, workflows in turn; one that crashed before comes alone.
 
     The claim is committed before it returns. ``turn`` shifts which workflows come first where there
-    are more of them than ``limit``; ``crashes`` says which crashed ones may come.
+    are more of them than ``limit``; ``crashes`` says which crashed ones may come,
+    ``room_of`` how many more of a workflow there is room for.
     """
     with connection.transaction():
         due_turns = wake_due(connection)
-        claimed = _claim(connection, worker_id, lease_s, limit=limit, turn=turn, crashes=crashes)
+        ids = _chosen(connection, limit=limit, turn=turn, crashes=crashes, room_of=room_of)
+        claimed = _claim(connection, ids, worker_id, lease_s) if ids else []
     if due_turns:
         turns.lock_and_pass_on(connection, due_turns)
     return claimed
@@ -131,32 +134,46 @@ def load_steps(
     return found
 
 
-def _claim(
+def _chosen(
     connection: Connection,
-    worker_id: UUID,
-    lease_s: float,
     *,
     limit: int,
     turn: int,
     crashes: Crashes,
-) -> list[Claimed]:
+    room_of: Callable[[UUID], int] | None,
+) -> list[UUID]:
     found = [row[0] for row in connection.execute(_WORKFLOWS).fetchall()]
     if not found:
         return []
     ids = _pick_crashed(connection, crashes) if crashes.first else []
-    ids = ids or _pick(connection, found, limit=limit, turn=turn)
-    ids = ids or _pick_crashed(connection, crashes)
-    if not ids:
-        return []
+    ids = ids or _pick(connection, found, limit=limit, turn=turn, room_of=room_of)
+    return ids or _pick_crashed(connection, crashes)
+
+
+def _claim(
+    connection: Connection, ids: list[UUID], worker_id: UUID, lease_s: float
+) -> list[Claimed]:
     rows = connection.execute(_CLAIM, {"ids": ids, "worker": worker_id, "lease": lease_s})
     return [_claimed(row) for row in rows.fetchall()]
 
 
-def _pick(connection: Connection, found: list[UUID], *, limit: int, turn: int) -> list[UUID]:
+def _pick(
+    connection: Connection,
+    found: list[UUID],
+    *,
+    limit: int,
+    turn: int,
+    room_of: Callable[[UUID], int] | None,
+) -> list[UUID]:
+    if room_of is not None:
+        found = [workflow for workflow in found if room_of(workflow) > 0]
+        if not found:
+            return []
     shift = turn * limit % len(found)
     chosen = (found[shift:] + found[:shift])[:limit]
     share = max(1, limit // len(chosen))
-    rows = connection.execute(_PICK, {"workflows": chosen, "share": share}).fetchall()
+    shares = [share if room_of is None else min(share, room_of(one)) for one in chosen]
+    rows = connection.execute(_PICK, {"workflows": chosen, "shares": shares}).fetchall()
     return [row[0] for row in rows]
 
 
@@ -246,11 +263,12 @@ WITH RECURSIVE found AS (
 SELECT workflow_id FROM found WHERE workflow_id IS NOT NULL
 """
 _PICK: Final = """
-SELECT picked.id FROM unnest(%(workflows)s::uuid[]) AS w(id) CROSS JOIN LATERAL (
+SELECT picked.id FROM unnest(%(workflows)s::uuid[], %(shares)s::int[]) AS w(id, share)
+ CROSS JOIN LATERAL (
   SELECT e.id FROM workflow_execution e
    WHERE e.workflow_id = w.id AND e.status = 'PENDING' AND e.crash_count = 0
      AND e.run_after <= statement_timestamp()
-   ORDER BY e.priority, e.run_after LIMIT %(share)s
+   ORDER BY e.priority, e.run_after LIMIT w.share
      FOR UPDATE SKIP LOCKED
 ) AS picked
 """

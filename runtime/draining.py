@@ -10,6 +10,7 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -172,13 +173,29 @@ class Engine:
             return 0
         return room if self._quarantine.may_claim(connection, self.held) else 0
 
+    @property
+    def _most_each(self) -> int:
+        """Return how many executions of one workflow may be held: some room is for others only."""
+        return max(1, self.options.most_held * 3 // 4)
+
+    def _held_of_each(self, room: int) -> Counter[UUID] | None:
+        """Count the held executions by workflow; None where none can come to hold too many."""
+        if len(self.held) + room <= self._most_each:
+            return None
+        return Counter(run.claimed.workflow_id for run in self.held.values())
+
     def _take_new(self, connection: Connection) -> Taken:
         """Let new executions begin in memory, as many as there is room for."""
         if self.options.take is None or self._stopping.is_set() or self._is_alone():
             return Taken()
         since = clock.monotonic()
+        room = self._room(connection)
         terms = Terms(
-            worker_id=self.worker_id, lease_s=self.options.lease_s, room=self._room(connection)
+            worker_id=self.worker_id,
+            lease_s=self.options.lease_s,
+            room=room,
+            held=self._held_of_each(room) or {},
+            most_each=self._most_each,
         )
         try:
             taken = self.options.take(connection, terms)
@@ -208,6 +225,7 @@ class Engine:
         self._claim_at = clock.monotonic() + self.options.poll_s
         since = clock.monotonic()
         self._turn += 1
+        held = self._held_of_each(room)
         claimed = claiming.claim(
             connection,
             worker_id=self.worker_id,
@@ -215,6 +233,7 @@ class Engine:
             limit=room,
             turn=self._turn,
             crashes=self._quarantine.crashes(self.held, is_their_turn=self._turn % 2 == 1),
+            room_of=None if held is None else lambda one: self._most_each - held[one],
         )
         if not claimed:
             return 0

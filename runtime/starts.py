@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -39,8 +41,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """On what terms a process takes new executions: at most ``room`` of them begin at once."""
+    """On what terms a process takes new executions: at most ``room`` of them begin at once.
+
+    ``held`` counts those of each workflow that the process holds already; of none it may hold more
+    than ``most_each``, so that there is room for others.
+    """
 
     worker_id: UUID
     lease_s: float
     room: int
+    held: Mapping[UUID, int] = field(default_factory=dict)
+    most_each: int = sys.maxsize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from runtime.starts import Start as Beginning
@@ -16,13 +17,20 @@ def split(starts: Sequence[Start], terms: Terms | None) -> tuple[list[Start], li
     A replay waits: its number is its identity, and somebody may have asked for it twice. So does
     whatever the settings of its workflow may hold back, and an event that takes much memory.
     """
-    room = terms.room if terms is not None else 0
+    if terms is None:
+        return [], list(starts)
     now: list[Start] = []
     later: list[Start] = []
+    held = Counter(terms.held)
     for start in starts:
-        may = len(now) < room and start.target.begins_at_once and not start.arrival.replay
+        workflow, is_new = start.target.workflow_id, not start.arrival.replay
+        may = len(now) < terms.room and start.target.begins_at_once and is_new
         may = may and not start.arrival.is_large
-        (now if may else later).append(start)
+        if may and held[workflow] < terms.most_each:
+            held[workflow] += 1
+            now.append(start)
+        else:
+            later.append(start)
     return now, later
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -21,13 +21,13 @@ from triggers.dispatch_statements import (
     EVENTS,
     NEXT,
     START,
-    TAKE,
     TAKE_ONE,
     TELL_FATE,
     TELL_STARTED,
     WORKFLOWS,
 )
 from triggers.matching import Arrival, Outcome, Start, Target, Targets, decide, told
+from triggers.taking import Taker
 
 MOST_AT_ONCE = 200
 # Faults of one row, as against a database that is away.
@@ -43,6 +43,7 @@ _FAULTS = (
 )
 
 log = logging.getLogger(__name__)
+_TAKER = Taker()
 
 
 def dispatch_batch(connection: Connection, limit: int = MOST_AT_ONCE) -> int:
@@ -54,7 +55,9 @@ def dispatch_batch(connection: Connection, limit: int = MOST_AT_ONCE) -> int:
     rows go one by one, and the faulty event keeps its error.
     """
     try:
-        return _dispatch(connection, TAKE, limit)
+        return _dispatch_on(connection, limit, terms=None).moved
+    except holding.Overtaken:
+        return 0
     except _FAULTS as error:
         log.warning("batch not dispatched, rows go one by one", extra={"error": str(error)})
         return _dispatch_singly(connection, limit)
@@ -67,22 +70,18 @@ def take(connection: Connection, terms: Terms) -> Taken:
     """
     limit = terms.room or MOST_AT_ONCE
     try:
-        return _dispatch_on(connection, TAKE, limit, terms=terms)
+        return _dispatch_on(connection, limit, terms=terms)
+    except holding.Overtaken:
+        return Taken()
     except _FAULTS as error:
         log.warning("batch not dispatched, rows go one by one", extra={"error": str(error)})
         moved = _dispatch_singly(connection, limit)
         return Taken(moved=moved, has_pending=bool(moved))
 
 
-def _dispatch(connection: Connection, take: LiteralString, what: int | UUID) -> int:
-    return _dispatch_on(connection, take, what, terms=None).moved
-
-
-def _dispatch_on(
-    connection: Connection, take: LiteralString, what: int | UUID, *, terms: Terms | None
-) -> Taken:
+def _dispatch_on(connection: Connection, what: int | UUID, *, terms: Terms | None) -> Taken:
     with connection.transaction():
-        taken, arrivals = _take(connection, take, what)
+        taken, arrivals = _take(connection, what)
         late = large_events.bring_in(arrivals)
         if late:
             large_events.put_back(connection, late)
@@ -109,7 +108,9 @@ def _dispatch_singly(connection: Connection, limit: int) -> int:
     taken = 0
     for row_id, event_id in connection.execute(NEXT, [limit]).fetchall():
         try:
-            taken += _dispatch(connection, TAKE_ONE, row_id)
+            taken += _dispatch_on(connection, row_id, terms=None).moved
+        except holding.Overtaken:
+            continue
         except _FAULTS as error:
             log.exception("event not dispatched", extra={"event": str(event_id)})
             _give_up(connection, row_id, event_id, str(error))
@@ -131,11 +132,15 @@ def _give_up(connection: Connection, row_id: UUID, event_id: UUID, reason: str) 
         _tell_handlers(connection, [(Arrival(*row), fate, None) for row in rows])
 
 
-def _take(
-    connection: Connection, take: LiteralString, what: int | UUID
-) -> tuple[int, list[Arrival]]:
-    """Return how many rows were taken, and those whose event is still kept."""
-    rows = connection.execute(take, [what]).fetchall()
+def _take(connection: Connection, what: int | UUID) -> tuple[int, list[Arrival]]:
+    """Return how many rows were taken, and those whose event is still kept.
+
+    ``what`` is how many rows to take at most, or the one to take.
+    """
+    if isinstance(what, int):
+        rows = _TAKER.take(connection, what)
+    else:
+        rows = connection.execute(TAKE_ONE, [what]).fetchall()
     arrivals = [Arrival(*row) for row in rows]
     wanted = list({arrival.event_id for arrival in arrivals})
     found = {row[0]: row for row in connection.execute(EVENTS, [wanted]).fetchall()} if rows else {}

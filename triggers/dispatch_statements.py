@@ -7,6 +7,37 @@ DELETE FROM trigger_inbox WHERE id IN (
   SELECT id FROM trigger_inbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
 RETURNING id, event_id, subscription_id, workflow_id, replay, received_at
 """
+# Lanes in turn: each gives its share, then what room is left is filled in the order of lanes. From
+# lane to lane it is one step through the index, however many rows a lane has (triggers/lanes.py).
+TAKE_FAIRLY = """
+WITH RECURSIVE step AS (
+  (SELECT id, 1 AS number FROM trigger_inbox WHERE id >= %(first)s ORDER BY id LIMIT 1)
+  UNION ALL
+  SELECT next.id, step.number + 1 FROM step CROSS JOIN LATERAL (
+    SELECT i.id FROM trigger_inbox i
+     WHERE i.id >= (lpad(to_hex(('x' || left(step.id::text, 4))::bit(16)::int + 1), 4, '0')
+                    || '0000-0000-0000-0000-000000000000')::uuid
+     ORDER BY i.id LIMIT 1) AS next
+   WHERE step.number < %(limit)s
+), lane AS MATERIALIZED (
+  SELECT id AS low, greatest(%(limit)s / count(*) OVER (), 1) AS share,
+         (lpad(to_hex(('x' || left(id::text, 4))::bit(16)::int + 1), 4, '0')
+          || '0000-0000-0000-0000-000000000000')::uuid AS high
+    FROM step
+), mine AS (
+  SELECT id FROM (
+    SELECT a.id FROM lane CROSS JOIN LATERAL (
+      SELECT id FROM trigger_inbox WHERE id >= lane.low AND id < lane.high
+       ORDER BY id LIMIT lane.share FOR UPDATE SKIP LOCKED) AS a
+    UNION ALL
+    SELECT b.id FROM lane CROSS JOIN LATERAL (
+      SELECT id FROM trigger_inbox WHERE id >= lane.low AND id < lane.high
+       ORDER BY id LIMIT %(limit)s OFFSET lane.share FOR UPDATE SKIP LOCKED) AS b
+  ) AS found LIMIT %(limit)s
+)
+DELETE FROM trigger_inbox WHERE id IN (SELECT id FROM mine)
+RETURNING id, event_id, subscription_id, workflow_id, replay, received_at
+"""
 TAKE_ONE = """
 DELETE FROM trigger_inbox WHERE id = (
   SELECT id FROM trigger_inbox WHERE id = %s FOR UPDATE SKIP LOCKED)

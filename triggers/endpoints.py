@@ -17,6 +17,7 @@ from credentials import vault
 from leadsend.lib import clock
 from leadsend.lib.errors import Unavailable
 from leadsend.lib.redaction import forgetting_secrets
+from triggers import pressure
 from triggers.inbox import AWAY
 from triggers.models import AuthMode, Subscription, WebhookEndpoint
 from triggers.signatures import new_secret
@@ -34,7 +35,10 @@ PREVIOUS = "sealed_previous_secret"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What has to be known of an endpoint to answer a request."""
+    """What has to be known of an endpoint to answer a request.
+
+    ``is_full``: as much of its workflow waited as may, when it was looked up.
+    """
 
     id: UUID
     project_id: UUID
@@ -46,6 +50,7 @@ class Endpoint:
     previous_secret: str
     previous_valid_until: datetime | None
     event_key_template: str
+    is_full: bool = False
 
     def secrets_at(self, now: datetime) -> Sequence[str]:
         """Return the secrets that are good at a moment, the newest first."""
@@ -153,7 +158,8 @@ def _unsealed(row: WebhookEndpoint, field: str) -> str:
 
 
 def _endpoint(row: WebhookEndpoint) -> Endpoint:
-    subscription = Subscription.objects.filter(source=f"webhook:{row.pk}").first()
+    source = f"webhook:{row.pk}"
+    subscription = Subscription.objects.filter(source=source).first()
     return Endpoint(
         id=row.pk,
         project_id=row.project_id,
@@ -165,4 +171,5 @@ def _endpoint(row: WebhookEndpoint) -> Endpoint:
         previous_secret=_unsealed(row, PREVIOUS),
         previous_valid_until=row.previous_valid_until if row.sealed_previous_secret else None,
         event_key_template=row.event_key_template,
+        is_full=pressure.is_queue_full(row.workflow_id, source),
     )

@@ -12,6 +12,7 @@ from leadsend.lib import ids
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.payloads import Reference, encode
 from runtime import payloads
+from triggers import lanes
 
 MAX_KEY = 300
 
@@ -54,9 +55,9 @@ class Accepted:
 INSERT = """
 WITH incoming AS (
   SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[],
-                       %b::text[], %b::text[], %b::uuid[], %b::uuid[], %b::int[])
+                       %b::text[], %b::text[], %b::uuid[], %b::uuid[], %b::int[], %b::uuid[])
     AS t(event_id, project_id, trigger_key, trigger_type, source, data, request, dedupe_key,
-         subscription_id, workflow_id, replay)
+         subscription_id, workflow_id, replay, place)
 ), keyed AS (
   INSERT INTO event_key (id, project_id, source, key, event_id, answer)
   SELECT event_id, project_id, source, dedupe_key, event_id,
@@ -75,7 +76,7 @@ WITH incoming AS (
   RETURNING id
 ), waiting AS (
   INSERT INTO trigger_inbox (id, event_id, subscription_id, workflow_id, replay)
-  SELECT event_id, event_id, subscription_id, workflow_id, replay
+  SELECT place, event_id, subscription_id, workflow_id, replay
     FROM incoming WHERE event_id IN (SELECT id FROM stored)
   ON CONFLICT (id) DO NOTHING
 )
@@ -87,6 +88,12 @@ SELECT k.source, k.key, k.event_id, k.answer
   FROM event_key k
   JOIN unnest(%b::text[], %b::text[]) AS t(source, key) ON k.source = t.source AND k.key = t.key
 """
+
+
+def _place(event: NewEvent) -> UUID:
+    own: UUID = event.event_id  # type: ignore[assignment]  # with_identity gave it one
+    return lanes.place(own, event.source)
+
 
 _COLUMNS: tuple[Callable[[NewEvent], Any], ...] = (
     lambda event: event.event_id,
@@ -100,6 +107,7 @@ _COLUMNS: tuple[Callable[[NewEvent], Any], ...] = (
     lambda event: event.subscription_id,
     lambda event: event.workflow_id,
     lambda event: event.replay,
+    _place,
 )
 
 

@@ -12,12 +12,16 @@ import orjson
 from leadsend.lib.postgres import Connection
 from runtime import turns
 from runtime.turns import Key, Standing
-from triggers import filters
+from triggers import filters, lanes
 from triggers.lines import Plan, Planner, Ruled, Timer
 from triggers.matching import Outcome, Start
 
 _DEBOUNCE: Final = "debounce "
 _MOST_OLDER: Final = 10_000
+
+
+class Overtaken(Exception):
+    """Others hold events that came before some of ours, and may be waiting for us."""
 
 
 def hold_back(connection: Connection, outcome: Outcome) -> Plan:
@@ -28,15 +32,14 @@ def hold_back(connection: Connection, outcome: Outcome) -> Plan:
     2. The keys are locked, until the commit; who has turns is looked up.
     3. What waits already and is to take over a newer event is locked.
 
-    Call ``put_in_line`` after the executions are inserted, in the same transaction.
+    Raises Overtaken when the order cannot be kept: roll back, and take the events again. Call
+    ``put_in_line`` after the executions are inserted, in the same transaction.
     """
     ruled = [_ruled(start) for start in outcome.starts]
     turn_keys = {one.turn_key for one in ruled if one.turn_key is not None}
     debounce_keys = {one.debounce_key for one in ruled if one.debounce_key is not None}
     if turn_keys or debounce_keys:
-        first = min(_arrived(one) for one in ruled)
-        bound = UUID(int=((first[1].int >> 80) + 1) << 80)
-        connection.execute(_WAIT_FOR_OLDER, [bound, first[0], _MOST_OLDER])
+        _wait_for_older(connection, ruled)
         named = [(workflow, f"{_DEBOUNCE}{key}") for workflow, key in debounce_keys]
         turns.lock_keys(connection, [*turn_keys, *named])
     planner = Planner(
@@ -62,6 +65,20 @@ def put_in_line(connection: Connection, plan: Plan) -> None:
         connection.execute(_CANCEL, [list(plan.cancels)])
     held = {turn.key for turn in plan.turns if turn.is_held and turn.is_ready}
     turns.pass_on(connection, held)
+
+
+def _wait_for_older(connection: Connection, ruled: Sequence[Ruled]) -> None:
+    """Wait until those have committed who dispatch events that came before ours, lane by lane."""
+    first: dict[UUID, UUID] = {}
+    for one in ruled:
+        place = one.start.arrival.id
+        lane = lanes.lane_start(place)
+        first[lane] = min(place, first.get(lane, place))
+    oldest = min(_arrived(one) for one in ruled)[0]
+    bounds = [list(first), list(first.values())]
+    connection.execute(_WAIT_FOR_OLDER, [*bounds, oldest, _MOST_OLDER])
+    if connection.execute(_IS_ANY_OLDER, bounds).fetchone() is not None:
+        raise Overtaken
 
 
 def _arrived(ruled: Ruled) -> tuple[datetime, UUID]:
@@ -114,7 +131,7 @@ def _debounced(connection: Connection, keys: Collection[Key]) -> Mapping[Key, UU
 
 def _add_fates(outcome: Outcome, plan: Plan) -> None:
     """Tell those events that started nothing else."""
-    started = {start.arrival.event_id for start in (*plan.starts, *plan.take_overs.values())}
+    started = {start.arrival.event_id for start in plan.starts}
     for event_id, fate in plan.fates.items():
         if event_id not in started:
             outcome.fates.setdefault(event_id, fate)
@@ -153,9 +170,15 @@ def _set_timers(connection: Connection, timers: Sequence[Timer]) -> None:
 
 
 # Rows of the inbox that came before ours are locked by those who dispatch them: they are gone when
-# this returns. The first of ours is the bound, so that two of us cannot wait for each other.
+# this returns. Only what is older than all of ours is waited for: so two cannot wait for each other.
 _WAIT_FOR_OLDER: Final = """
-SELECT 1 FROM trigger_inbox WHERE id < %s AND received_at < %s LIMIT %s FOR KEY SHARE
+SELECT 1 FROM unnest(%s::uuid[], %s::uuid[]) AS lane(low, high)
+  JOIN trigger_inbox i ON i.id >= lane.low AND i.id < lane.high
+ WHERE i.received_at < %s ORDER BY i.id LIMIT %s FOR KEY SHARE OF i
+"""
+_IS_ANY_OLDER: Final = """
+SELECT 1 FROM unnest(%s::uuid[], %s::uuid[]) AS lane(low, high)
+  JOIN trigger_inbox i ON i.id >= lane.low AND i.id < lane.high LIMIT 1
 """
 _LOCK_WAITING: Final = """
 SELECT id FROM workflow_execution

@@ -21,7 +21,7 @@ from leadsend.lib.errors import (
     Unavailable,
 )
 from leadsend.lib.input_guard import MAX_BYTES, clean_text
-from triggers import bodies, endpoints, signatures
+from triggers import bodies, endpoints, pressure, signatures
 from triggers.endpoints import Endpoint
 from triggers.events import Accepted, NewEvent
 from triggers.models import AuthMode
@@ -85,7 +85,8 @@ def known(endpoint: Endpoint | None) -> Endpoint:
 def check_head(endpoint: Endpoint, request: HookRequest) -> bodies.Reader:
     """Refuse what can be refused before the body is read; return what will read it.
 
-    Raises MethodRefusedError, InputTooLarge, UnsupportedContentType.
+    Raises MethodRefusedError, InputTooLarge, UnsupportedContentType; TooManyRequests, Unavailable
+    when there is no room.
     """
     if request.method not in endpoint.methods:
         raise MethodRefusedError(
@@ -93,6 +94,7 @@ def check_head(endpoint: Endpoint, request: HookRequest) -> bodies.Reader:
             allowed=endpoint.methods,
         )
     check_size(_declared_length(request.headers))
+    pressure.check(is_full=endpoint.is_full)
     return bodies.reader_for(request.headers.get("content-type", ""))
 
 

@@ -153,6 +153,8 @@ class Planner:
     def _take_over(self, execution_id: UUID, ruled: Ruled, code: str, key: Key) -> None:
         self.plan.take_overs[execution_id] = ruled.start
         self.plan.reasons[execution_id] = _gave_way(code, ruled, key)
+        taken = f"Run {execution_id}, which had not begun, took over this event."
+        self.plan.fates[ruled.start.arrival.event_id] = told("took_over", taken)
 
     def _give_way(self, before: Ruled, after: Ruled, code: str, key: Key) -> None:
         self.plan.fates[before.start.arrival.event_id] = _gave_way(code, after, key)

@@ -458,3 +458,22 @@ def break_recording_of(monkeypatch, execution):
         return real(connection, runs, **options)
 
     monkeypatch.setattr(recording, "record", record)
+
+
+def test_a_flood_of_one_workflow_leaves_room_for_others(monkeypatch):
+    flood, other = publish(act("s", "send")), publish(act("s", "send"), name="Other")
+    for _ in range(20):
+        start(flood)
+    with engine(World(), most_held=8, batch=8) as found:
+        monkeypatch.setattr(found._effects, "begin", lambda run, call: None)  # never answered
+        for _ in range(5):
+            found.claim_soon()
+            found.once()
+        held = [run.claimed.workflow_id for run in found.held.values()]
+        assert held == [flood.pk] * 6
+
+        start(other)
+        found.claim_soon()
+        found.once()
+
+        assert other.pk in {run.claimed.workflow_id for run in found.held.values()}

@@ -133,7 +133,8 @@ def test_of_those_that_wait_only_the_newest_stays(make):
     assert fate_of(events[1])["code"] == "replaced"
     assert fate_of(events[2])["code"] == "replaced"
     assert str(later) in fate_of(events[2])["reason"]
-    assert fate_of(later) is None
+    assert fate_of(later)["code"] == "took_over"
+    assert str(taken.pk) in fate_of(later)["reason"]
     drain()
     assert {status for _, status in statuses()} == {"SUCCESS"}
 
@@ -281,7 +282,7 @@ def test_a_debounced_run_begins_after_the_last_event_with_its_data(make):
         "debounced",
         "debounced",
         None,
-        None,
+        "took_over",
     ]
     assert claim() == []
     ExecutionTimer.objects.update(due_at=clock.now() - timedelta(seconds=1))
