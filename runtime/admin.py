@@ -10,14 +10,22 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from leadsend.access.admin_lists import known, own
-from leadsend.access.admin_pages import INSTALLATION, ReadOnlyAdmin, act_on_each, user_of
+from leadsend.access.admin_pages import (
+    INSTALLATION,
+    ReadOnlyAdmin,
+    ScopedAdmin,
+    act_on_each,
+    user_of,
+)
 from registry.admin import action_types, ways_in
-from runtime import executions, human_tasks
+from runtime import circuits, executions, human_tasks
 from runtime.models import (
+    Circuit,
     Execution,
     ExecutionTimer,
     ExecutionWait,
     OutboxMail,
+    RateLimit,
     StepExecution,
     Task,
     Worker,
@@ -153,6 +161,42 @@ class WorkerAdmin(ReadOnlyAdmin):
     read_permission = INSTALLATION
     list_display = ("host", "pid", "started_at", "seen_at", "stopped_at")
     ordering = ("-seen_at",)
+
+
+@admin.register(RateLimit)
+class RateLimitAdmin(ScopedAdmin):
+    """How often hosts and credentials may be called."""
+
+    read_permission = INSTALLATION
+    list_display = ("key", "amount", "period_s")
+    fields = ("key", "amount", "period_s")
+    search_fields = ("key",)
+    ordering = ("key",)
+
+
+@admin.register(Circuit)
+class CircuitAdmin(ReadOnlyAdmin):
+    """Hosts and credentials that failed and have not worked since."""
+
+    read_permission = "execution.read"
+    list_display = ("name", "project", "failures", "failed_at", "open_until")
+    list_filter = (own("project"),)
+    list_select_related = ("project",)
+    search_fields = ("name",)
+    ordering = ("-failed_at",)
+    actions = ("reset",)
+
+    @admin.action(description="Send again now", permissions=["view"])
+    def reset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Forget the failures."""
+        act_on_each(
+            request,
+            self,
+            queryset,
+            lambda circuit: circuits.reset(circuit, user=user_of(request)),
+            permission="execution.operate",
+            done="Reset",
+        )
 
 
 @admin.register(Task)

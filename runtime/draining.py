@@ -48,6 +48,7 @@ Tell = Callable[[Sequence[Recorded]], None]
 # made uncertain by, a crash that it had no part in.
 MOST_HELD: Final = 200
 _CONNECT: Final = partial(connect, "leadsend engine")
+_CONNECT_GATES: Final = partial(connect, "leadsend gates")
 # A process that is stopped in the middle of a commit must not keep its rows locked. A pooler has
 # a limit of its own for that (docs/scaling.md).
 _UNLOCK_AFTER: Final = "SET idle_in_transaction_session_timeout = {}"
@@ -70,6 +71,7 @@ class Options:
     most_held: int = MOST_HELD
     poll_s: float = 1.0
     connect: Callable[[], Connection] = _CONNECT
+    connect_gates: Callable[[], Connection] = _CONNECT_GATES
     owns_connection: bool = True
     catalog: CatalogView = field(default_factory=installed_catalog)
 
@@ -100,7 +102,9 @@ class Engine:
             connect=options.connect,
             asked=self.ring,
         )
-        self._effects = EffectLoop(answered=self._answered, may_begin=self._may_begin)
+        self._effects = EffectLoop(
+            answered=self._answered, may_begin=self._may_begin, connect=options.connect_gates
+        )
 
     def ring(self) -> None:
         """Say that there may be work; from any thread."""
@@ -304,6 +308,9 @@ class Engine:
         if self.held.get(run.id) is not run:
             return  # It was lost meanwhile; what its effect did is known to the next holder.
         self._to_record[run.id] = run
+        if answer.closed is not None:
+            run.postpone(answer.call, answer.closed)
+            return
         if not answer.begun:
             run.under_way.pop((answer.call.step_id, answer.call.item), None)
             run.asked.append(answer.call)

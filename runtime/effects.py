@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -24,9 +25,11 @@ from leadsend.lib.egress import smtp
 from leadsend.lib.egress.client import EgressClient
 from leadsend.lib.egress.configured import egress_policy
 from leadsend.lib.errors import LeadSendError, PermanentError, RetryableError
+from leadsend.lib.postgres import Connection
 from leadsend.lib.redaction import forgetting_secrets, redact, redact_text, register_secrets
 from registry.sdk.action import Contact, HttpClient, HttpResponse, Mail
 from runtime.engine.commands import CallEffect
+from runtime.gates import Closed, Gate, Gates
 from runtime.runs import Answer, MailRow, Run
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,7 @@ class EffectLoop:
         *,
         answered: Callable[[Answer], None],
         may_begin: Callable[[Run], bool],
+        connect: Callable[[], Connection],
         most: int = MOST_UNDER_WAY,
     ) -> None:
         self._answered = answered
@@ -55,6 +59,7 @@ class EffectLoop:
         self._tasks: dict[tuple[UUID, str, str | None], asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(most)
         self._http = EgressClient[HttpResponse](egress_policy(), answer=HttpResponse)
+        self._gates = Gates(connect)
         self._thread = threading.Thread(target=self._loop.run_forever, name="effects", daemon=True)
         self._thread.start()
 
@@ -91,6 +96,7 @@ class EffectLoop:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._http.close()
+        self._gates.close()
 
     async def _make(self, run: Run, call: CallEffect) -> None:
         started_at = run.clock()
@@ -111,13 +117,16 @@ class EffectLoop:
 
     async def _call(self, run: Run, call: CallEffect) -> Answer:
         started_at = run.clock()
-        context = Context(run, call, self._http)
+        context = Context(run, call, self._http, self._gates)
         with forgetting_secrets():
             register_secrets(run.secrets)
             try:
                 async with asyncio.timeout(call.timeout_s):
                     output = redact(await _action(run, call)(context, call.inputs))
+                await self._gates.report(context.passed, is_failure=False)
                 return _answer(run, call, started_at, output=output, mails=tuple(context.mails))
+            except Closed as closed:
+                return _answer(run, call, started_at, closed=closed)
             except LeadSendError as error:
                 failure = error
             except TimeoutError:
@@ -129,13 +138,15 @@ class EffectLoop:
             except Exception as error:  # noqa: BLE001 - the edge of a step
                 failure = _unforeseen(run, call, error)
             _redact_error(failure)
+        # What a new try cannot help says nothing about the other side.
+        await self._gates.report(context.passed, is_failure=isinstance(failure, RetryableError))
         return _answer(run, call, started_at, error=failure, mails=tuple(context.mails))
 
 
 class Context:
     """The ActionContext of one call (registry.sdk.action)."""
 
-    def __init__(self, run: Run, call: CallEffect, http: HttpClient) -> None:
+    def __init__(self, run: Run, call: CallEffect, http: HttpClient, gates: Gates) -> None:
         info = run.state.run
         self.execution_id = info.execution_id
         self.project_id = info.project_id
@@ -149,8 +160,11 @@ class Context:
         self.contact = Contact(
             email=info.contact.get("email") or "", name=info.contact.get("name") or ""
         )
-        self.http = http
+        self.passed: list[Gate] = []
+        self.http: HttpClient = GatedHttp(self, http)
         self.mails: list[MailRow] = []
+        self._gates = gates
+        self._has_begun = False
 
     @cached_property
     def mail(self) -> Post:
@@ -159,7 +173,50 @@ class Context:
 
     async def secret(self, credential_id: str) -> Mapping[str, str]:
         """Return a credential's decrypted fields; raises ConfigurationError."""
+        await self.pass_gate(f"credential:{credential_id}")
         return await open_credential_async(credential_id, project_id=self.project_id)
+
+    async def pass_gate(self, name: str) -> None:
+        """Wait for nothing: raises Closed when the effect has to be made later as a whole.
+
+        What has been begun is not broken off: later gates of the same call are only counted.
+        """
+        gate = Gate(self.project_id, name[:300])
+        if gate in self.passed:
+            return
+        if not self._has_begun:
+            await self._gates.pass_through(gate)
+        self.passed.append(gate)
+
+    def begins(self) -> None:
+        """Note that from now on something may have left."""
+        self._has_begun = True
+
+
+class GatedHttp:
+    """Outgoing HTTP of one call, through the gate of each host."""
+
+    def __init__(self, context: Context, http: HttpClient) -> None:
+        self._context = context
+        self._http = http
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float = 30.0,
+    ) -> HttpResponse:
+        """Send one request; raises as EgressClient does, and Closed."""
+        host = _host_of(url)
+        if host:
+            await self._context.pass_gate(f"host:{host}")
+        self._context.begins()
+        return await self._http.request(
+            method, url, headers=headers, body=body, timeout_s=timeout_s
+        )
 
 
 class Post:
@@ -183,6 +240,8 @@ class Post:
             "subject": words.subject[: mail_building.LONGEST_SUBJECT],
         }
         if url:
+            await self._context.pass_gate(f"host:{_host_of(url)}")
+            self._context.begins()
             message = mail_building.build(mail, idempotency_key=key, sender=sender)
             refused = await asyncio.to_thread(smtp.send, message, url)
             answer |= {"refused": refused} if refused else {}
@@ -201,6 +260,13 @@ class Post:
             )
         )
         return answer
+
+
+def _host_of(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""  # The egress guard says what is wrong with it.
 
 
 def _action(run: Run, call: CallEffect) -> Callable[[Any, Any], Coroutine[Any, Any, Any]]:

@@ -19,10 +19,13 @@ from runtime.engine.advance import advance, answer
 from runtime.engine.commands import ApplyWrite, CallEffect, Finish
 from runtime.engine.decide import TIMED_OUT
 from runtime.engine.outcomes import Place, close_open_steps, record_late, records_after_crash
+from runtime.engine.outcomes import close_open_steps, records_after_crash
+from runtime.engine.postponing import postponed
 from runtime.engine.progress import MOST_IN_ONE_PASS
 from runtime.engine.state import RunState, StepKey, StepRecord, is_in_reserve
 from runtime.engine.transitions import STEP_FINAL
 from runtime.engine.waits import ANSWERED_KINDS
+from runtime.gates import Closed
 from runtime.plans import Compiled
 from runtime.storable import to_json
 
@@ -54,7 +57,10 @@ class MailRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of one effect. ``begun`` is False when the lease was too old to begin it."""
+    """What came of one effect. ``begun`` is False when the lease was too old to begin it.
+
+    ``closed`` is the gate that kept it from beginning: it is made later.
+    """
 
     run: Run
     call: CallEffect
@@ -64,6 +70,7 @@ class Answer:
     error: LeadSendError | None = None
     mails: tuple[MailRow, ...] = ()
     begun: bool = True
+    closed: Closed | None = None
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -209,6 +216,15 @@ class Run:
             random=random.random,
         )
         self.under_way.pop((command.step_id, command.item), None)
+        self._take([record])
+
+    def postpone(self, call: CallEffect, closed: Closed) -> None:
+        """Take in that an effect could not begin: the same attempt is made later."""
+        now = self.clock()
+        due_at = now + timedelta(seconds=closed.wait_s)
+        reason = {"code": closed.code, "message": closed.message}
+        record = postponed(self.compiled.plan, self.state, call, due_at=due_at, reason=reason)
+        self.under_way.pop((call.step_id, call.item), None)
         self._take([record])
 
     def cancel(self) -> None:

@@ -50,7 +50,10 @@ SELECT
   (SELECT count(*) FROM pg_inherits
     WHERE inhparent = 'step_execution'::regclass
       AND inhrelid::regclass::text > 'step_execution_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')
-      AND inhrelid::regclass::text < 'step_execution_a')
+      AND inhrelid::regclass::text < 'step_execution_a'),
+  (SELECT count(*) FROM circuit WHERE open_until IS NOT NULL),
+  (SELECT count(*) FROM (
+    SELECT FROM concurrency_turn WHERE is_held LIMIT {MOST_COUNTED}) AS x)
 """  # noqa: S608 - numbers of our own
 
 
@@ -79,6 +82,8 @@ class Vitals:
     failed_24h: int
     uncertain: int
     months_ahead: int
+    open_circuits: int
+    held_back: int
 
 
 def read_vitals() -> Vitals:

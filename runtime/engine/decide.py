@@ -89,7 +89,7 @@ def verdict_of(steps: Iterable[PlanStep], state: RunState, item: str | None) -> 
         if record.status == "UNCERTAIN" and not state.timed_out:
             return None
         is_looping = is_looping or (step.loop is not None and record.status == "RUNNING")
-        waits = waits or record.status == "WAITING" or is_retried(record)
+        waits = waits or record.status in ("WAITING", "PENDING") or is_retried(record)
         # An end that was reached stands: a failure after it is of a branch still under way then.
         if stops(step, record) and (stopping is None or _outranks(record, stopping[1])):
             stopping = step, record
@@ -168,6 +168,8 @@ def _go_on(step: PlanStep, record: StepRecord, state: RunState, work: Work) -> I
             yield WaitUntil(step_id=step.id, due_at=record.due_at)
         else:
             yield _start(step, work, attempt=record.attempt + 1, again=record.again)
+    elif record.status == "PENDING" and record.due_at is not None and record.due_at > work.now:
+        yield WaitUntil(step_id=step.id, due_at=record.due_at)
     elif record.status in ("PENDING", "RUNNING"):
         yield _start(step, work, attempt=record.attempt, again=record.again)
 

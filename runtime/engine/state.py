@@ -30,8 +30,8 @@ class StepRecord:
     """One attempt of one step, exactly as its row in ``step_execution`` says it.
 
     ``branch`` is the branch key taken (``default``, ``yes``, ``error`` …). ``due_at`` is when a
-    WAITING step goes on, or when the attempt after a FAILED one may start; a FAILED record without
-    ``due_at`` is final. ``error`` is ``{"code", "message", …}``. ``effect_key`` is the idempotency
+    WAITING step goes on, a PENDING one may begin (``postponing``), or when the attempt after a
+    FAILED one may start; a FAILED record without ``due_at`` is final. ``error`` is ``{"code", "message", …}``. ``effect_key`` is the idempotency
     key sent along. ``again`` counts a person's "run again".
     """
 

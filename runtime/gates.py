@@ -1,0 +1,205 @@
+"""Gates before effects: rate limits and circuits by credential and host, shared by all engines.
+
+Rules and states are rows. An engine looks at them once a second while effects are called, takes
+tokens in small bundles, and writes about a circuit only when something failed or had failed. When
+the database is away, gates stand open: the effect's own outcome cannot be recorded either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from leadsend.lib import clock
+from leadsend.lib.postgres import AWAY, Connection
+
+log = logging.getLogger(__name__)
+
+FAILURES: Final = 20
+OPEN_S: Final = 60
+_LOOK_AGAIN_S: Final = 1.0
+_BUNDLE_S: Final = 0.25  # tokens for so long are taken at once
+_LARGEST_BUNDLE: Final = 50
+_LONGEST_WAIT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What stands before an effect: a credential or a host, as one project uses it."""
+
+    project_id: UUID
+    name: str  # "credential:<id>" or "host:<name>"
+
+    @property
+    def circuit(self) -> str:
+        """Return the circuit's key: what one project breaks stays its own."""
+        return f"{self.project_id} {self.name}"[:300]
+
+
+class Closed(Exception):
+    """An effect may not begin now; ``wait_s`` is when it may be tried again."""
+
+    def __init__(self, code: str, message: str, wait_s: float) -> None:
+        super().__init__(message)
+        self.code, self.message, self.wait_s = code, message, wait_s
+
+
+class Gates:
+    """The gates of one process, for one event loop."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
+        self._lock = asyncio.Lock()
+        self._seen_at = float("-inf")
+        self._limits: dict[str, tuple[int, float]] = {}
+        self._circuits: dict[str, tuple[int, float]] = {}
+        self._purse: dict[str, tuple[int, float]] = {}
+
+    async def pass_through(self, gate: Gate) -> None:
+        """Return when the effect may begin. Raises Closed."""
+        try:
+            await self._look()
+            await self._check_circuit(gate)
+            await self._take_token(gate)
+        except AWAY as error:
+            self._forget_connection()
+            log.warning("gates not looked at", extra={"error": str(error)[:200]})
+
+    async def report(self, gates: Iterable[Gate], *, is_failure: bool) -> None:
+        """Count what came of an effect; only failures, and the first success after them, write."""
+        for gate in gates:
+            failures = self._circuits.get(gate.circuit, (0, 0.0))[0]
+            if not is_failure and not failures:
+                continue
+            try:
+                await (self._note_failure(gate) if is_failure else self._note_success(gate))
+            except AWAY as error:
+                self._forget_connection()
+                log.warning("circuit not written", extra={"error": str(error)[:200]})
+
+    def close(self) -> None:
+        """End the connection; nothing is asked any more."""
+        self._forget_connection()
+
+    async def _look(self) -> None:
+        if clock.monotonic() - self._seen_at < _LOOK_AGAIN_S:
+            return
+        async with self._lock:
+            if clock.monotonic() - self._seen_at < _LOOK_AGAIN_S:
+                return
+            rows = await self._ask_unlocked(_LOOK)
+            now = clock.monotonic()
+            self._limits = {row[1]: (row[2], row[3]) for row in rows if row[0] == "limit"}
+            self._circuits = {row[1]: (row[2], now + row[3]) for row in rows if row[0] == "circuit"}
+            self._seen_at = now
+
+    async def _check_circuit(self, gate: Gate) -> None:
+        failures, until = self._circuits.get(gate.circuit, (0, 0.0))
+        if failures < FAILURES:
+            return
+        wait_s = until - clock.monotonic()
+        if wait_s <= 0 and await self._ask(_PROBE, [OPEN_S, gate.circuit]):
+            self._circuits[gate.circuit] = (failures, clock.monotonic() + OPEN_S)
+            return  # Of all engines this effect alone tries whether it works again.
+        raise Closed(
+            "circuit_open",
+            f"{_words(gate)} failed {failures} times in a row, so nothing is sent there for a while.",
+            _spread(max(wait_s, 1.0)),
+        )
+
+    async def _take_token(self, gate: Gate) -> None:
+        limit = self._limits.get(gate.name)
+        if limit is None:
+            return
+        left, until = self._purse.get(gate.name, (0, 0.0))
+        if left > 0 and clock.monotonic() < until:
+            self._purse[gate.name] = (left - 1, until)
+            return
+        amount, period_s = limit
+        bundle = max(1, min(_LARGEST_BUNDLE, int(amount / period_s * _BUNDLE_S)))
+        rows = await self._ask(_TAKE, {"key": gate.name, "bundle": bundle})
+        granted, wait_s = rows[0] if rows else (1, 0.0)  # The rule was taken away just now.
+        if granted < 1:
+            message = (
+                f"{_words(gate)} takes {amount} calls in {period_s:g} s: this one comes later."
+            )
+            raise Closed("rate_limited", message, _spread(wait_s, by=period_s / amount * 10))
+        self._purse[gate.name] = (int(granted) - 1, clock.monotonic() + 2 * _BUNDLE_S)
+
+    async def _note_failure(self, gate: Gate) -> None:
+        rows = await self._ask(_FAIL, [gate.circuit, gate.project_id, gate.name, FAILURES, OPEN_S])
+        failures, open_s = rows[0]
+        self._circuits[gate.circuit] = (failures, clock.monotonic() + open_s)
+
+    async def _note_success(self, gate: Gate) -> None:
+        self._circuits.pop(gate.circuit, None)
+        await self._ask(_CLOSE, [gate.circuit])
+
+    async def _ask(self, statement: str, given: Any = None) -> list[tuple[Any, ...]]:
+        async with self._lock:
+            return await self._ask_unlocked(statement, given)
+
+    async def _ask_unlocked(self, statement: str, given: Any = None) -> list[tuple[Any, ...]]:
+        return await asyncio.to_thread(self._execute, statement, given)
+
+    def _execute(self, statement: str, given: Any) -> list[tuple[Any, ...]]:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        cursor = self._connection.execute(statement.encode(), given)
+        return cursor.fetchall() if cursor.description else []
+
+    def _forget_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        self._seen_at = clock.monotonic()
+
+
+def _words(gate: Gate) -> str:
+    kind, _, name = gate.name.partition(":")
+    return f"The connection {name}" if kind == "credential" else name
+
+
+def _spread(wait_s: float, *, by: float = 1.0) -> float:
+    """Return a moment in which not everybody comes back at once."""
+    return min(wait_s + random.random() * max(by, 1.0), _LONGEST_WAIT_S)  # noqa: S311 - no secret
+
+
+_LOOK: Final = """
+SELECT 'limit', key, amount, period_s FROM rate_limit
+UNION ALL
+SELECT 'circuit', key, failures,
+       coalesce(extract(epoch FROM open_until - clock_timestamp()), 0)::float8 FROM circuit
+"""
+_TAKE: Final = """
+WITH now AS (
+  SELECT key, least(amount, tokens + extract(epoch FROM clock_timestamp() - refilled_at)::float8
+                * amount / period_s) AS tokens
+    FROM rate_limit WHERE key = %(key)s FOR UPDATE
+)
+UPDATE rate_limit r
+   SET tokens = now.tokens - least(%(bundle)s, floor(greatest(now.tokens, 0))),
+       refilled_at = clock_timestamp()
+  FROM now WHERE r.key = now.key
+RETURNING least(%(bundle)s, floor(greatest(now.tokens, 0)))::int,
+          greatest((1 - now.tokens) * r.period_s / r.amount, 0)::float8
+"""
+_FAIL: Final = """
+INSERT INTO circuit AS c (key, project_id, name, failures, failed_at)
+VALUES (%s, %s, %s, 1, clock_timestamp())
+ON CONFLICT (key) DO UPDATE SET failures = c.failures + 1, failed_at = clock_timestamp(),
+  open_until = CASE WHEN c.failures + 1 >= %s
+    THEN clock_timestamp() + make_interval(secs => %s) ELSE c.open_until END
+RETURNING failures, coalesce(extract(epoch FROM open_until - clock_timestamp()), 0)::float8
+"""
+_PROBE: Final = """
+UPDATE circuit SET open_until = clock_timestamp() + make_interval(secs => %s)
+ WHERE key = %s AND open_until <= clock_timestamp() RETURNING key
+"""
+_CLOSE: Final = "DELETE FROM circuit WHERE key = %s"

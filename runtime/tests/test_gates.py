@@ -1,0 +1,204 @@
+"""Rate limits and circuits: what may begin now, what comes later, and what a person may do."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from leadsend.access.models import AuditEntry
+from leadsend.lib import clock, postgres
+from runtime import circuits, executions
+from runtime.draining import run_until_idle
+from runtime.engine.tests.making import act
+from runtime.gates import Closed, Gate, Gates
+from runtime.models import Circuit, ExecutionTimer, RateLimit, StepExecution
+from runtime.tests.driving import World, engine, fresh, project, publish, start, steps_of
+
+HOST = "host:api.example.org"
+
+
+@pytest.fixture
+def gate(transactional_db):
+    return Gate(project().pk, HOST)
+
+
+def play(*acts, count=1):
+    """Run ``async act(gates)`` one after the other in so many processes' gates."""
+
+    async def all_of_them():
+        found = [Gates(lambda: postgres.connect("gates")) for _ in range(count)]
+        try:
+            return [await act(*found) for act in acts]
+        finally:
+            for one in found:
+                one.close()
+
+    return asyncio.run(all_of_them())
+
+
+def passing(gate, times):
+    """Return an act that counts how many of so many tries get through."""
+
+    async def act(*found):
+        through, refused = 0, set()
+        for number in range(times):
+            try:
+                await found[number % len(found)].pass_through(gate)
+            except Closed as closed:
+                refused.add((closed.code, closed.wait_s > 0))
+            else:
+                through += 1
+        assert refused <= {("rate_limited", True)}
+        return through
+
+    return act
+
+
+def reporting(gate, times, *, is_failure):
+    async def act(first, *others):
+        for _ in range(times):
+            await first.report([gate], is_failure=is_failure)
+
+    return act
+
+
+def limit(amount, period_s=3600.0):
+    RateLimit.objects.create(key=HOST, amount=amount, period_s=period_s, tokens=amount)
+
+
+def test_what_has_no_rule_passes(gate):
+    assert play(passing(gate, 30)) == [30]
+
+
+def test_all_processes_together_get_what_the_limit_allows(gate):
+    limit(7)
+
+    assert play(passing(gate, 30), count=3) == [7]
+
+
+def test_tokens_come_back_with_time(gate):
+    limit(7)
+    assert play(passing(gate, 10)) == [7]
+    earlier = clock.now() - timedelta(hours=1) / 7 * 2
+    RateLimit.objects.update(refilled_at=earlier)
+
+    assert play(passing(gate, 10)) == [2]
+
+
+def test_tokens_are_taken_in_bundles_where_many_are_allowed(gate):
+    limit(4000, period_s=100.0)
+
+    assert play(passing(gate, 12)) == [12]
+    assert RateLimit.objects.get().tokens <= 3981
+
+
+def test_twenty_failures_in_a_row_open_the_circuit_for_all_and_one_effect_tries(gate):
+    async def is_closed(*found):
+        try:
+            await found[-1].pass_through(gate)
+        except Closed as closed:
+            return closed.code
+        return None
+
+    said = play(
+        reporting(gate, 19, is_failure=True),
+        is_closed,
+        reporting(gate, 1, is_failure=True),
+        count=1,
+    )
+    assert said[1] is None
+    row = Circuit.objects.get()
+    assert (row.failures, row.name) == (20, HOST)
+
+    assert play(is_closed, count=1) == ["circuit_open"]
+    Circuit.objects.update(open_until=clock.now() - timedelta(seconds=1))
+    assert play(is_closed, is_closed, count=1) == [None, "circuit_open"]
+    # The one that tries next succeeds: all go on.
+    Circuit.objects.update(open_until=clock.now() - timedelta(seconds=1))
+    assert play(is_closed, reporting(gate, 1, is_failure=False), is_closed) == [None, None, None]
+    assert not Circuit.objects.exists()
+
+
+def test_a_success_in_between_begins_the_count_anew(gate):
+    play(
+        reporting(gate, 19, is_failure=True),
+        reporting(gate, 1, is_failure=False),
+        reporting(gate, 19, is_failure=True),
+    )
+
+    assert Circuit.objects.get().failures == 19
+
+
+def test_a_database_that_is_away_opens_all_gates(gate):
+    def away():
+        raise postgres.AWAY[0]("away")
+
+    async def act():
+        found = Gates(away)
+        await found.pass_through(gate)
+        await found.report([gate], is_failure=True)
+
+    asyncio.run(act())
+
+
+@pytest.fixture
+def toll():
+    """A world in which the effect passes a gate that a test can close."""
+    world = World()
+    world.closed = []
+
+    async def pass_gate(ctx, inputs):
+        if world.closed:
+            raise world.closed.pop()
+        return {"done": True}
+
+    world.answers["send"] = pass_gate
+    world.answers["fire"] = pass_gate
+    return world
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("action", ["send", "fire"])
+def test_a_closed_gate_makes_the_step_wait_without_costing_an_attempt(toll, action):
+    execution = start(publish(act("s", action), act("after", "send")))
+    toll.closed = [Closed("rate_limited", "Later.", 600.0)]
+
+    with engine(toll) as found:
+        run_until_idle(found)
+        row = StepExecution.objects.of_execution(execution.pk).get()
+        assert (row.status, row.attempt, row.error["code"]) == ("PENDING", 1, "rate_limited")
+        assert fresh(execution).status == "WAITING"
+        ExecutionTimer.objects.update(due_at=clock.now() - timedelta(seconds=1))
+        StepExecution.objects.update(due_at=clock.now() - timedelta(seconds=1))
+        run_until_idle(found)
+
+    assert fresh(execution).status == "SUCCESS"
+    assert steps_of(execution) == {"s": ["SUCCESS"], "after": ["SUCCESS"]}
+    assert {row.attempt for row in StepExecution.objects.of_execution(execution.pk)} == {1}
+
+
+@pytest.mark.django_db
+def test_a_run_that_waits_at_a_gate_can_be_cancelled(toll):
+    execution = start(publish(act("s", "send")))
+    toll.closed = [Closed("circuit_open", "Later.", 600.0)]
+    with engine(toll) as found:
+        run_until_idle(found)
+    executions.cancel(execution, user=None)
+
+    assert fresh(execution).status == "CANCELLED"
+    assert steps_of(execution) == {"s": ["CANCELLED"]}
+
+
+@pytest.mark.django_db
+def test_a_person_closes_a_circuit_once(monkeypatch):
+    row = Circuit.objects.create(
+        key="k", project=project(), name=HOST, failures=20, failed_at=clock.now()
+    )
+
+    for _ in range(2):
+        circuits.reset(row, user=None)
+
+    assert not Circuit.objects.exists()
+    assert AuditEntry.objects.filter(act="circuit.reset").count() == 1
