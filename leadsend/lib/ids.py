@@ -92,13 +92,15 @@ def _computed(base: UUID, *parts: bytes) -> UUID:
     return _shape(time_ms(base), hashlib.sha256(known).digest()[:10])
 
 
+_TIME = (1 << 48) - 1
+_VERSION_AND_VARIANT = 0x7 << 76 | 0b10 << 62
+_MIDDLE = 0xFFF << 64  # the 12 bits between version and variant
+_END = (1 << 62) - 1
+
+
 def _shape(at_ms: int, rest: bytes) -> UUID:
     bits = int.from_bytes(rest, "big")
-    value = (at_ms & ((1 << 48) - 1)) << 80
-    value |= 0x7 << 76
-    value |= ((bits >> 62) & 0xFFF) << 64
-    value |= 0b10 << 62
-    value |= bits & ((1 << 62) - 1)
+    value = (at_ms & _TIME) << 80 | _VERSION_AND_VARIANT | (bits << 2 & _MIDDLE) | bits & _END
     # What UUID(int=value) does without the checks, which cost more than the hash.
     made = object.__new__(UUID)
     object.__setattr__(made, "int", value)
