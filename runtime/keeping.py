@@ -83,6 +83,11 @@ def is_settled(row: StepExecution) -> bool:
     return row.status in ("SUCCESS", "SKIPPED")
 
 
+def is_lasting(row: StepExecution, *, catalog: CatalogView) -> bool:
+    """Say whether the step did something in the world that a new try keeps."""
+    return _was_done(row) and _lasts(row, catalog)
+
+
 def _was_done(row: StepExecution) -> bool:
     # One that was kept in reserve and never come to has the branch that it took the first time.
     return row.status == "SUCCESS" or (row.status in ("SKIPPED", "CANCELLED") and row.branch != "")

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Collate, Now, Upper
 
 from leadsend.access.models import Project, ProjectQuerySet, ProjectRow, Team, User
@@ -77,6 +77,20 @@ class ExecutionQuerySet(ProjectQuerySet):
         found = rows.order_by("project_id", "in_capitals").values_list("pk", flat=True)
         first = list(found[: _FEW + 1])
         return self.filter(pk__in=first) if len(first) <= _FEW else rows
+
+    def uncertain(self) -> Self:
+        """Keep what waits until a person says whether a step happened (few rows, by an index)."""
+        steps = StepExecution.objects.filter(status="UNCERTAIN").values("execution_id")
+        return self.unfinished().filter(pk__in=steps)
+
+    def dead_letters(self) -> Self:
+        """Keep what failed and of which no new try is under way or ended well."""
+        return self.filter(status__in=FAILED_EXECUTION).not_tried_again()
+
+    def not_tried_again(self) -> Self:
+        """Leave out what a person tried again, unless that try failed too or was cancelled."""
+        tries = Execution.objects.filter(retry_of=OuterRef("pk"))
+        return self.exclude(Exists(tries.exclude(status__in=(*FAILED_EXECUTION, "CANCELLED"))))
 
     def with_workflow(self) -> Self:
         """Fetch workflow and version along."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from runtime.views import outbox, runs, tasks
+from runtime.views import again, outbox, runs, tasks
 
 _RUN = "runs/<uuid:run_id>/"
 
@@ -15,6 +15,7 @@ urlpatterns = [
         path(f"{_RUN}{wish}/", runs.act, {"wish": wish}, name=f"{wish}_run")
         for wish in ("cancel", "pause", "resume", "retry")
     ),
+    path(f"{_RUN}again/", again.again, name="again_run"),
     path(f"{_RUN}steps/<uuid:step_row_id>/decide/", runs.decide, name="decide_step"),
     path("tasks/", tasks.task_list, name="tasks"),
     path("tasks/<uuid:task_id>/complete/", tasks.complete, name="complete_task"),

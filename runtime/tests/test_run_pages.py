@@ -159,7 +159,7 @@ def test_a_step_of_another_run_cannot_be_decided_here(story, owner):
     assert owner.post(url, {"decision": "done"}).status_code == 404
 
 
-@pytest.mark.parametrize("act", ["cancel/", "pause/", "resume/", "retry/"])
+@pytest.mark.parametrize("act", ["cancel/", "pause/", "resume/", "retry/", "again/"])
 def test_acts_are_refused_to_viewers_and_hidden_from_strangers(story, stranger, act):
     viewer = Client()
     viewer.force_login(story.viewer)
@@ -207,3 +207,76 @@ def test_a_run_links_the_one_that_called_it_and_those_it_called(story, owner):
 
     assert _url(story.failed) in owner.get(_url(story.done)).text
     assert _url(story.done) in owner.get(_url(story.failed)).text
+
+
+def test_a_run_that_has_ended_offers_another_way_to_try_it_again(story, owner):
+    page = owner.get(_url(story.done))
+
+    assert "Try again in another way" in page.text
+    assert "ada@example.com" in page.context["again"].event
+    assert {choice.id for choice in page.context["again"].effects} <= {
+        choice.id for choice in page.context["again"].steps
+    }
+    assert "Try again in another way" not in owner.get(_url(story.waiting)).text
+
+
+def test_a_run_begins_anew_from_a_step_with_corrected_data(story, owner):
+    chosen = owner.get(_url(story.done)).context["again"].steps[0].id
+    form = {"from_step": chosen, "version": "original", "event": '{"email": "eve@example.com"}'}
+
+    page = owner.post(_url(story.done, "again/"), form, follow=True)
+
+    new = Execution.objects.get(retry_of=story.done.pk)
+    assert new.context_data == {"email": "eve@example.com"}
+    assert (new.lineage or {})["from_step"] == chosen
+    assert page.redirect_chain[-1][0] == _url(new)
+    assert "The data was corrected for it." in page.text
+    assert str(story.owner.email) in page.text
+
+
+def test_from_the_beginning_is_a_replay_and_unchanged_data_is_not_edited(story, owner):
+    event = owner.get(_url(story.done)).context["again"].event
+    owner.post(_url(story.done, "again/"), {"from_step": "*", "version": "live", "event": event})
+
+    lineage = Execution.objects.get(retry_of=story.done.pk).lineage or {}
+    assert (lineage["kind"], lineage["is_event_edited"]) == ("replay", False)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"event": "{"},
+        {"event": "[1]"},
+        {"version": "newest"},
+        {"from_step": "nope"},
+        {"run_again": "nope"},
+        {"event": "\x00"},
+    ],
+)
+def test_a_form_that_cannot_be_read_says_so_and_starts_nothing(story, owner, form):
+    page = owner.post(_url(story.done, "again/"), form, follow=True)
+
+    assert page.status_code == 200
+    assert 'role="alert"' in page.text
+    assert not Execution.objects.filter(retry_of=story.done.pk).exists()
+
+
+def test_a_decision_needs_a_reason_and_may_say_what_the_step_came_to(story, owner):
+    row = story.uncertain_step
+    url = f"/runs/{row.execution_id}/steps/{row.pk}/decide/"
+
+    without = owner.post(url, {"decision": "done", "reason": " "}, follow=True)
+    owner.post(url, {"decision": "done", "reason": "Seen.", "output": '{"id": 7}'})
+
+    assert "Say what you found out" in without.text
+    row.refresh_from_db()
+    assert (row.status, row.result_data) == ("SUCCESS", {"id": 7})
+
+
+def test_the_list_is_narrowed_to_decisions_and_to_what_is_not_put_right(story, owner):
+    unsure = owner.get("/runs/?status=uncertain").context["page"].rows
+    letters = owner.get("/runs/?status=dead_letter").context["page"].rows
+
+    assert [run.pk for run in unsure] == [story.uncertain_step.execution_id]
+    assert {run.status for run in letters} <= {"FAILED", "TIMED_OUT"}
+    assert story.failed.pk in {run.pk for run in letters}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from leadsend.access import policy
-from leadsend.access.models import User
 from leadsend.access.pages import page
 from leadsend.lib.errors import LeadSendError, NotAllowed, NotFound
 from leadsend.lib.keyset import keyset_page
@@ -21,13 +20,14 @@ from runtime import executions
 from runtime.deciding import Decision
 from runtime.models import (
     Execution,
-    ExecutionQuerySet,
     ExecutionStatus,
     ExecutionTimer,
     OutboxMail,
     StepExecution,
     Task,
 )
+from runtime.views.again import offer
+from runtime.views.finding import find_run, json_given, operable, user_of, visible_runs
 from runtime.views.telling import is_stuck, tell_steps
 from workflows.models import Workflow
 
@@ -50,8 +50,8 @@ def run_list(request: HttpRequest) -> HttpResponse:
 
     ``?status=`` is one of ``FILTERS``, ``?workflow=`` an id, ``?q=`` how the business key begins.
     """
-    shown = keyset_page(_filtered(_visible(request), request).with_workflow(), request.GET)
-    workflows = Workflow.objects.visible_to(_user(request)).not_deleted()
+    shown = keyset_page(_filtered(visible_runs(request), request).with_workflow(), request.GET)
+    workflows = Workflow.objects.visible_to(user_of(request)).not_deleted()
     context = {
         "page": shown,
         # The first page shows new runs by itself.
@@ -69,21 +69,23 @@ def run_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def run_page(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """One run: where it stands, its steps with what went in and came out, and what may be done."""
-    run = _find(request, run_id)
+    run = find_run(request, run_id)
     rows = StepExecution.objects.of_execution(run.pk).order_by("pk")[:MOST_STEPS]
-    may_operate = policy.may(_user(request), "execution.operate", run.project_id)
+    may_operate = policy.may(user_of(request), "execution.operate", run.project_id)
+    told = tell_steps(run, list(rows))
     context = {
         "run": run,
-        "steps": tell_steps(run, list(rows)),
+        "steps": told,
+        "again": offer(run, told) if run.is_final and may_operate else None,
         "goes_on_at": ExecutionTimer.objects.filter(pk=run.pk).values_list("due_at", flat=True)
         if run.status == ExecutionStatus.WAITING
         else (),
         "is_stuck": is_stuck(run),
         "may_operate": may_operate,
-        "tasks": Task.objects.visible_to(_user(request)).filter(execution=run.pk)[:20],
-        "mails": OutboxMail.objects.visible_to(_user(request)).filter(execution_id=run.pk)[:20],
-        "called": _visible(request).filter(parent_execution=run.pk).with_workflow()[:20],
-        "retries": Execution.objects.visible_to(_user(request)).filter(retry_of=run.pk)[:5],
+        "tasks": Task.objects.visible_to(user_of(request)).filter(execution=run.pk)[:20],
+        "mails": OutboxMail.objects.visible_to(user_of(request)).filter(execution_id=run.pk)[:20],
+        "called": visible_runs(request).filter(parent_execution=run.pk).with_workflow()[:20],
+        "retries": Execution.objects.visible_to(user_of(request)).filter(retry_of=run.pk)[:5],
     }
     return render(request, "runtime/run.html", context)
 
@@ -92,7 +94,7 @@ def run_page(request: HttpRequest, run_id: UUID) -> HttpResponse:
 @require_POST
 def act(request: HttpRequest, run_id: UUID, wish: str) -> HttpResponse:
     """Cancel, pause, resume or retry a run; goes to the new run after a retry."""
-    run = _operable(request, run_id)
+    run = operable(request, run_id)
     try:
         after = _done(request, run, wish)
     except (NotAllowed, NotFound):
@@ -107,7 +109,7 @@ def act(request: HttpRequest, run_id: UUID, wish: str) -> HttpResponse:
 @require_POST
 def decide(request: HttpRequest, run_id: UUID, step_row_id: UUID) -> HttpResponse:
     """Write down what a person found out about a step of which nobody knows if it happened."""
-    run = _operable(request, run_id)
+    run = operable(request, run_id)
     row = StepExecution.objects.of_execution(run.pk).filter(pk=step_row_id).first()
     if row is None:
         raise NotFound("There is no such step.")
@@ -118,7 +120,8 @@ def decide(request: HttpRequest, run_id: UUID, step_row_id: UUID) -> HttpRespons
         return redirect("run", run.pk)
     reason = request.POST.get("reason", "").replace("\0", "")[:1000]
     try:
-        executions.decide_uncertain(row, decision, reason, _user(request))
+        output = json_given(request, "output") if decision == "done" else None
+        executions.decide_uncertain(row, decision, reason, user_of(request), output=output)
     except LeadSendError as error:
         messages.error(request, error.message)
     else:
@@ -127,7 +130,7 @@ def decide(request: HttpRequest, run_id: UUID, step_row_id: UUID) -> HttpRespons
 
 
 def _done(request: HttpRequest, run: Execution, wish: str) -> Execution:
-    user = _user(request)
+    user = user_of(request)
     match wish:
         case "cancel":
             after = executions.cancel(run, user=user)
@@ -146,26 +149,13 @@ def _done(request: HttpRequest, run: Execution, wish: str) -> Execution:
     return after
 
 
-def _visible(request: HttpRequest) -> ExecutionQuerySet:
-    rows: ExecutionQuerySet = Execution.objects.visible_to(_user(request))
-    return rows
-
-
-def _find(request: HttpRequest, run_id: UUID) -> Execution:
-    run: Execution | None = _visible(request).with_workflow().filter(pk=run_id).first()
-    if run is None:
-        raise NotFound("There is no such run.")
-    return run
-
-
-def _operable(request: HttpRequest, run_id: UUID) -> Execution:
-    run = _find(request, run_id)
-    policy.require(_user(request), "execution.operate", run.project_id)
-    return run
-
-
 def _filtered(rows: Any, request: HttpRequest) -> Any:
-    statuses = FILTERS.get(request.GET.get("status", ""))
+    wanted = request.GET.get("status", "")
+    if wanted == "uncertain":
+        rows = rows.uncertain()
+    elif wanted == "dead_letter":
+        rows = rows.dead_letters()
+    statuses = FILTERS.get(wanted)
     if statuses:
         rows = rows.filter(status__in=statuses)
     if workflow := _uuid(request.GET.get("workflow", "")):
@@ -181,7 +171,3 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _user(request: HttpRequest) -> User:
-    return cast("User", request.user)
