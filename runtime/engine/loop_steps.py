@@ -16,7 +16,6 @@ from workflows.definition import durations
 from workflows.definition.expressions.conditions import Judge, compile_condition
 from workflows.definition.expressions.values import in_words
 
-DEEPEST: Final = 3
 MOST_ITEMS: Final = 10_000
 MOST_ROUNDS: Final = 100
 LARGEST_ITEM_BYTES: Final = 256 * 1024

@@ -20,11 +20,12 @@ from runtime.engine.control_steps import (
 )
 from runtime.engine.fields import Scope, compile_fields
 from runtime.engine.joins import threshold_of
-from runtime.engine.loop_steps import DEEPEST, LoopRules, compile_loop_rules, compile_loop_step
+from runtime.engine.loop_steps import LoopRules, compile_loop_rules, compile_loop_step
 from runtime.engine.state import StepKey
 from runtime.engine.waits import PlanWait, compile_wait
 from workflows.definition.graph import Edge, Graph
 from workflows.definition.graph_rules import fails_on_error_branch
+from workflows.definition.loop_schemas import DEEPEST
 
 _CONTROL: Final[Mapping[str, Callable[..., Steer]]] = {
     "condition": compile_condition_step,

@@ -26,8 +26,9 @@ def certain_before(graph: Graph) -> Mapping[str, Steps]:
     """
     implied: dict[str, Steps] = {}
     done: dict[str, Steps] = {}
-    for step in graph.order:
-        edges = graph.incoming[step]
+    # A loop comes before the steps inside it; within a level the order stays.
+    for step in sorted(graph.order, key=lambda step: len(graph.loops_around(step))):
+        edges = [edge for edge in graph.incoming[step] if edge.source in implied]
         from_edges = [_implied_on(graph, edge, implied[edge.source]) for edge in edges]
         implied[step] = reduce(Steps.intersection, from_edges) if edges else _NONE
         resolved = [done[edge.source] | {edge.source} for edge in edges]
@@ -44,6 +45,35 @@ def certain_before(graph: Graph) -> Mapping[str, Steps]:
         for step, undone in graph.undoes.items()
         if step in certain and undone in certain
     }
+
+
+def certain_at_end(graph: Graph, loop: str, before: Mapping[str, Steps]) -> Steps:
+    """Return the steps inside a loop that have run whenever one of its items succeeded.
+
+    ``before`` is what ``certain_before`` found. An ``end`` inside leaves out what was not certain
+    before it.
+    """
+    inside = [step for step in graph.steps if graph.steps[step].get("parent") == loop]
+    found: set[str] = set()
+    pending = list(graph.starts(loop))
+    while pending:
+        step = pending.pop()
+        if step in found or _may_fail_softly(graph, step):
+            continue
+        found.add(step)
+        pending += _always_after(graph, step)
+    for step in inside:
+        if graph.kind(step) == "end":
+            found &= before.get(step, _NONE) | {step}
+    return frozenset(found)
+
+
+def _always_after(graph: Graph, step: str) -> Steps:
+    if graph.kind(step) in _STRAIGHT_KINDS:
+        return frozenset(graph.successors(step, "default"))
+    if graph.kind(step) == "condition":
+        return _forced(graph, step, "yes") & _forced(graph, step, "no")
+    return _NONE
 
 
 def _implied_on(graph: Graph, edge: Edge, before: Steps) -> Steps:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from workflows.definition import loop_schemas
+
 FORMAT = 1
 
 # Present in the full form, left out of the canonical one.
@@ -97,6 +99,8 @@ def _fill_one(item: Any, part: str) -> Any:
     if not isinstance(item, Mapping):
         return deepcopy(item)
     kept = _without(deepcopy(dict(item)), _UNSAID[part])
+    if part == "steps" and kept.get("kind") == "loop" and "cfg" in kept:
+        kept["cfg"] = _without(kept["cfg"], loop_schemas.DEFAULTS)
     return deepcopy(_FILLED[part]) | kept
 
 

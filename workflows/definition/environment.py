@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from registry.sdk.catalog_view import CatalogView
+from workflows.definition import loop_rules
 from workflows.definition.called_input import input_of
 from workflows.definition.waiting_rules import output_of
 
@@ -78,6 +79,8 @@ def output_schema(step: Mapping[str, Any], catalog: CatalogView) -> Schema:
         cfg = step.get("cfg")
         key = cfg.get("trigger_key") if isinstance(cfg, Mapping) else None
         return output_of(step, event_schema([{"trigger_key": key}], catalog))
+    if step.get("kind") == "loop":
+        return loop_rules.output_of(step)
     key = step.get("action_key")
     action = catalog.action(key) if step.get("kind") == "action" and isinstance(key, str) else None
     return action.output_schema if action else _ANY

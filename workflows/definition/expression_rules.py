@@ -9,10 +9,11 @@ from typing import Any
 from leadsend.lib.errors import Problem
 from registry.sdk.catalog_view import CatalogView
 from workflows.definition import environment, pointer
-from workflows.definition.certainty import certain_before
+from workflows.definition.certainty import certain_at_end, certain_before
 from workflows.definition.condition_form import check_condition_form
-from workflows.definition.expressions.check import check_condition, check_value
+from workflows.definition.expressions.check import check_condition, check_value, type_of
 from workflows.definition.expressions.types import TypeEnv
+from workflows.definition.expressions.values import Kind
 from workflows.definition.graph import Graph
 
 
@@ -30,6 +31,8 @@ class _Place:
         return _Place(types=self.types, path=path, step_id=self.step_id)
 
 
+# Inside of what is no loop, or of one in a circle; that is told elsewhere.
+_ANY_ITEM: Mapping[str, Any] = {"item": {}, "index": {"type": "integer"}}
 # What the step that is waited for has put out: the name of it.
 _MADE: Mapping[str, str] = {"reply": "message_id", "answer": "task_id"}
 
@@ -55,10 +58,22 @@ def check_expressions(
     yield from _check_keys(settings, common)
     certain = certain_before(graph)
     roots = common | {"steps": _step_schemas(graph, catalog)}
-    for step in graph.order:
-        if step in paths:
-            types = _types_at(step, graph, roots, certain[step])
-            place = _Place(types=types, path=pointer.join(paths[step], "cfg"), step_id=step)
+    items: dict[str, Mapping[str, Any]] = {}
+    # A loop comes before the steps inside it, which see its items.
+    for step in sorted(graph.order, key=lambda step: len(graph.loops_around(step))):
+        types = _types_at(step, graph, roots, certain[step], items)
+        path = pointer.join(paths.get(step, ""), "cfg")
+        place = _Place(types=types, path=path, step_id=step)
+        if graph.kind(step) == "loop":
+            items[step] = _loop_roots(graph.steps[step]["cfg"], types)
+        if step not in paths:
+            continue
+        if graph.kind(step) == "loop":
+            done = certain_at_end(graph, step, certain)
+            yield from _loop(
+                graph.steps[step]["cfg"], place, _inside(step, graph, place, items[step], done)
+            )
+        else:
             yield from _check_step(graph.steps[step], place, catalog)
 
 
@@ -90,13 +105,40 @@ def _types_at(
     graph: Graph,
     roots: Mapping[str, Any],
     certain: frozenset[str],
+    items: Mapping[str, Mapping[str, Any]],
 ) -> TypeEnv:
-    parent = graph.steps[step].get("parent")
     before = _ancestors(graph, step)
-    if isinstance(parent, str) and parent:
-        roots = {**roots, "item": {}, "index": {"type": "integer"}}
+    around = graph.loops_around(step)
+    if around:
+        roots = {**roots, **items.get(around[0], _ANY_ITEM)}
     later = frozenset(graph.steps) - before
     return TypeEnv(roots=roots, maybe_absent=before - certain, later=later)
+
+
+def _loop_roots(cfg: Any, types: TypeEnv) -> Mapping[str, Any]:
+    """Return the roots that exist inside a loop; ``types`` is what its own settings may name."""
+    index = {"index": {"type": "integer"}}
+    given = cfg if isinstance(cfg, Mapping) else {}
+    if given.get("mode") == "until":
+        return index
+    listed = type_of(given.get("list"), types=types)
+    item = listed.schema.get("items") if listed.kinds == {Kind.LIST} else None
+    known = item if isinstance(item, Mapping) else {}
+    size = given.get("batch_size", 1)
+    return {"item": known if size == 1 else {"type": "array", "items": known}} | index
+
+
+def _inside(
+    loop: str, graph: Graph, place: _Place, items: Mapping[str, Any], done: frozenset[str]
+) -> _Place:
+    """Return what an expression of a loop may name that is looked at when an item is through."""
+    inner = {step for step in graph.steps if graph.steps[step].get("parent") == loop}
+    types = TypeEnv(
+        roots={**place.types.roots, **items},
+        maybe_absent=place.types.maybe_absent | (inner - done),
+        later=place.types.later - inner,
+    )
+    return _Place(types=types, path=place.path, step_id=loop)
 
 
 def _step_schemas(graph: Graph, catalog: CatalogView) -> Mapping[str, Any]:
@@ -106,10 +148,10 @@ def _step_schemas(graph: Graph, catalog: CatalogView) -> Mapping[str, Any]:
 
 
 def _ancestors(graph: Graph, step: str) -> frozenset[str]:
-    parent = graph.steps[step].get("parent")
-    if isinstance(parent, str) and parent in graph.steps:
-        return graph.ancestors(step) | graph.ancestors(parent)
-    return graph.ancestors(step)
+    found = graph.ancestors(step)
+    for loop in graph.loops_around(step):
+        found |= graph.ancestors(loop)
+    return found
 
 
 def _check_step(step: Mapping[str, Any], place: _Place, catalog: CatalogView) -> Iterator[Problem]:
@@ -126,6 +168,17 @@ def _check_step(step: Mapping[str, Any], place: _Place, catalog: CatalogView) ->
         yield from _wait(cfg, place, catalog)
     elif kind in {"delay", "end", "approval", "workflow"}:
         yield from _values(cfg, place)
+
+
+def _loop(cfg: Any, place: _Place, inside: _Place) -> Iterator[Problem]:
+    if not isinstance(cfg, Mapping):
+        return
+    inner = ("output", "until")
+    yield from _values({key: value for key, value in cfg.items() if key not in inner}, place)
+    if "output" in cfg:
+        yield from _values(cfg["output"], inside.at("output"))
+    if cfg.get("until"):
+        yield from _condition(cfg["until"], inside.at("until"))
 
 
 def _wait(cfg: Any, place: _Place, catalog: CatalogView) -> Iterator[Problem]:

@@ -86,6 +86,18 @@ class Graph:
         kind = self.steps[step].get("kind")
         return kind if isinstance(kind, str) else ""
 
+    def loops_around(self, step: str) -> tuple[str, ...]:
+        """Return the loops in which a step stands, the innermost first.
+
+        A loop that is inside itself ends with the step that closes the circle.
+        """
+        found: list[str] = []
+        parent = self.steps[step].get("parent")
+        while isinstance(parent, str) and parent in self.steps and parent not in found:
+            found.append(parent)
+            parent = self.steps[parent].get("parent")
+        return tuple(found)
+
     def join(self, step: str) -> Join:
         """Return how a step waits for its edges: ``all``, ``any`` or ``{"first": n}``."""
         join: Join = self.steps[step].get("join", "all")

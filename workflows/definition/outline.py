@@ -11,6 +11,7 @@ from registry.sdk.catalog_view import CatalogView
 from registry.sdk.sentences import humanised, render_sentence, words_of
 from workflows.definition.expressions import sentences
 from workflows.definition.graph import Graph
+from workflows.definition.loop_words import body_label, loop_sentence
 from workflows.definition.waiting_words import waiting_sentence
 
 _ROOTS = re.compile(r"\b(?:event|request|steps|vars|item|run|workflow)(?:\.\w+)+")
@@ -43,6 +44,7 @@ _ICONS: Mapping[str, str] = {
     "condition": "git-branch",
     "switch": "git-fork",
     "delay": "hourglass",
+    "loop": "repeat",
     "end": "circle-stop",
     "wait": "hourglass",
     "approval": "list-checks",
@@ -139,6 +141,8 @@ def step_sentence(step: Mapping[str, Any], *, catalog: CatalogView) -> str:
             return _wait_sentence(cfg)
         case "wait" | "approval" | "workflow":
             return waiting_sentence(step, catalog=catalog)
+        case "loop":
+            return loop_sentence(cfg, until=condition_sentence(_mapping(cfg.get("until"))))
         case "end":
             return "Stops here" if cfg.get("status") != "failed" else "Stops here as failed"
         case other:
@@ -260,7 +264,7 @@ class _Walk:
 
     def _branches(self, step: str) -> tuple[OutlineBranch, ...]:
         ways = self.graph.branches(step)
-        found = self._undo(step)
+        found = [*self._body(step), *self._undo(step)]
         if len(ways.get("default", ())) == 1 and len(ways) == 1:
             return tuple(found)
         for key, targets in ways.items():
@@ -271,6 +275,14 @@ class _Walk:
                     label = branch_label(self.graph.steps[step], key)
                     found.append(OutlineBranch(label=label, steps=steps))
         return tuple(found)
+
+    def _body(self, step: str) -> list[OutlineBranch]:
+        """Return the steps inside a loop."""
+        data = self.graph.steps[step]
+        if data.get("kind") != "loop":
+            return []
+        told = self._told(self.graph.starts(step))
+        return [OutlineBranch(label=body_label(_mapping(data.get("cfg"))), steps=told)]
 
     def _undo(self, step: str) -> list[OutlineBranch]:
         """Return the step that undoes this one, told where it belongs."""

@@ -15,6 +15,7 @@ from workflows.definition.called_input import check_input
 from workflows.definition.condition_form import check_condition_form
 from workflows.definition.delay_rules import check_delay_form
 from workflows.definition.flow_rules import check_flow
+from workflows.definition.loop_rules import check_loop
 from workflows.definition.suggestions import nearest
 from workflows.definition.waiting_rules import check_waiting
 from workflows.definition.words import label_of
@@ -132,6 +133,8 @@ def _check_kind(
         yield from _check_cases(step["cfg"], cfg_path, step_id)
     elif kind == "delay":
         yield from _check_delay(step["cfg"], cfg_path, step_id)
+    elif kind == "loop":
+        yield from check_loop(step["cfg"], path=cfg_path, step_id=step_id)
     elif kind in {"wait", "approval"}:
         yield from check_waiting(step, path=cfg_path, step_id=step_id, catalog=catalog)
 

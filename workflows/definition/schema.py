@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from workflows.definition import business_time, durations, slugs, waiting_schemas
+from workflows.definition import business_time, durations, loop_schemas, slugs, waiting_schemas
 from workflows.definition.defaults import FORMAT
 
 Schema = Mapping[str, Any]
@@ -24,7 +24,7 @@ UNARY_OPERATORS = frozenset(
 POLICIES = ("queue", "drop_new", "cancel_old", "coalesce")
 VARIABLE_TYPES = ("text", "number", "boolean", "json")
 # Their shape is accepted so that documents keep them, but they cannot be published yet.
-KINDS_TO_COME = frozenset({"loop", "code"})
+KINDS_TO_COME = frozenset({"code"})
 
 _ID = {"type": "string", "pattern": slugs.PATTERN}
 _TITLE = {"type": "string", "maxLength": 200}
@@ -146,7 +146,7 @@ CFG_SCHEMAS: Mapping[str, Schema] = {
         },
     },
     "wait": waiting_schemas.WAIT,
-    "loop": {"type": "object"},
+    "loop": loop_schemas.LOOP,
     "approval": waiting_schemas.APPROVAL,
     "workflow": waiting_schemas.WORKFLOW,
     "code": {"type": "object"},

@@ -142,9 +142,12 @@ def _expand_steps(document: dict[str, Any], *, is_chain: bool) -> None:
             step["id"] = slugs.unique(_step_slug(step), taken)
             taken.add(step["id"])
     if is_chain:
-        chained = [step for step in steps if not step.get("parent")]
-        pairs = pairwise(chained)
-        document["edges"] = [_chain_edge(first, second) for first, second in pairs]
+        levels = dict.fromkeys(str(step.get("parent") or "") for step in steps)
+        document["edges"] = [
+            _chain_edge(first, second)
+            for level in levels
+            for first, second in pairwise(s for s in steps if str(s.get("parent") or "") == level)
+        ]
 
 
 def _expand_step(step: dict[str, Any]) -> None:
@@ -159,12 +162,28 @@ def _expand_step(step: dict[str, Any]) -> None:
         step["cfg"] = _delay_cfg(cfg)
     elif kind in ("wait", "approval") and isinstance(cfg, dict) and "timeout" in cfg:
         step["cfg"] = cfg | {"timeout": durations.expand(cfg["timeout"])}
+    elif kind == "loop":
+        step["cfg"] = _loop_cfg(cfg)
     elif kind == "workflow" and isinstance(cfg, str):
         step["cfg"] = {"workflow": cfg}
     elif kind == "condition" and isinstance(cfg, dict) and "op" in cfg:
         step["cfg"] = {"all": [cfg]}
     elif kind == "condition" and isinstance(cfg, list):
         step["cfg"] = {"all": cfg}
+
+
+def _loop_cfg(cfg: Any) -> Any:
+    if isinstance(cfg, str | list):
+        return {"list": cfg}
+    if not isinstance(cfg, dict):
+        return cfg
+    result = {**cfg}
+    if "pause" in cfg:
+        result["pause"] = durations.expand(cfg["pause"])
+    backoff = cfg.get("backoff")
+    if isinstance(backoff, dict) and "cap" in backoff:
+        result["backoff"] = backoff | {"cap": durations.expand(backoff["cap"])}
+    return result
 
 
 def _delay_cfg(cfg: Any) -> Any:

@@ -12,6 +12,7 @@ from workflows.definition import canonical, defaults, form, part_rules, pointer
 from workflows.definition.expression_rules import check_expressions
 from workflows.definition.graph import Graph
 from workflows.definition.graph_rules import check_edges, check_graph
+from workflows.definition.loop_rules import check_bodies
 from workflows.definition.undo_rules import check_undo
 
 MAX_PROBLEMS = 200
@@ -53,6 +54,7 @@ def _find(document: Mapping[str, Any], catalog: CatalogView) -> Iterator[Problem
         yield from form.check_part("edges", edge, path=pointer.join("", "edges", index))
     yield from check_edges(full, graph)
     yield from check_graph(graph, paths)
+    yield from check_bodies(graph, paths)
     yield from check_undo(graph, paths)
     yield from check_expressions(full, graph, catalog=catalog, paths=paths)
 

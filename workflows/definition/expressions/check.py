@@ -64,6 +64,13 @@ def check_condition(
     return list(_Findings(types, step_id).of_condition(group, path, 0))
 
 
+def type_of(value: Any, *, types: TypeEnv) -> Type:
+    """Return what is known of a text's value; nothing for anything but a text."""
+    if not isinstance(value, str):
+        return DYNAMIC
+    return _Findings(types, None).of_text(value, "", DYNAMIC, tolerant=True)[0]
+
+
 class _Findings:
     def __init__(self, types: TypeEnv, step_id: str | None) -> None:
         self.types = types
