@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
@@ -181,18 +182,23 @@ def do_bulk() -> float:
 
 
 def reap() -> None:
-    """Take over from dead processes every few seconds."""
+    """Take over from dead processes at once, and then every few seconds."""
     pause_s = min(5.0, settings.LEADSEND_LEASE_S / 2)
-    never = threading.Event()
-    while not never.wait(pause_s):
-        try:
-            recovery.reap()
-        except DjangoDatabaseError as error:
-            log.warning("reaper failed", extra={"error": str(error)[:200]})
-        except Exception:
-            log.exception("reaper failed")
-        finally:
-            django_connection.close()
+    while True:
+        reap_once()
+        time.sleep(pause_s)
+
+
+def reap_once() -> None:
+    """Take over from dead processes; whatever goes wrong is logged."""
+    try:
+        recovery.reap()
+    except DjangoDatabaseError as error:
+        log.warning("reaper failed", extra={"error": str(error)[:200]})
+    except Exception:
+        log.exception("reaper failed")
+    finally:
+        django_connection.close()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 
 from leadsend import engine_process
 
@@ -46,3 +48,14 @@ def test_one_turn_leaves_room_for_other_engines(batches):
     engine_process.do_bulk()
 
     assert len(batches) > 90
+
+
+@pytest.mark.parametrize("error", [DatabaseError("away"), RuntimeError("a bug")])
+def test_the_reaper_outlives_whatever_goes_wrong(monkeypatch, error):
+    hung_up = []
+    monkeypatch.setattr(engine_process.recovery, "reap", Mock(side_effect=error))
+    monkeypatch.setattr(engine_process.django_connection, "close", lambda: hung_up.append(True))
+
+    engine_process.reap_once()
+
+    assert hung_up
