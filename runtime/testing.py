@@ -11,7 +11,7 @@ For authors of workflows and of actions::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,6 +25,7 @@ from runtime.engine.advance import advance, answer
 from runtime.engine.commands import ApplyWrite, CallEffect, Finish
 from runtime.engine.plan import Plan, compile_plan
 from runtime.engine.state import RunInfo, RunState, StepRecord
+from runtime.played_answers import Happening, next_answer, output_of_write
 from workflows.definition.shorthand import expand
 
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -50,7 +51,8 @@ class Effect:
 class Played:
     """How a run went.
 
-    ``status`` is a final status, or WAITING where a person has to decide about an UNCERTAIN step.
+    ``status`` is a final status, or WAITING where a person has to decide about an UNCERTAIN step, or
+    a step waits for what was not given.
     ``path`` names the steps that ran, in the order in which they ended; ``effects`` are in the
     order of their calls, retries included. ``steps`` holds the latest record of each step, skipped
     ones too. ``ended_at`` is the virtual moment of the end: delays and retries take no time.
@@ -71,6 +73,7 @@ def run(
     event: Any,
     *,
     answers: Answers | None = None,
+    events: Sequence[Happening] = (),
     request: Any = None,
     variables: Mapping[str, Any] | None = None,
     contact: Mapping[str, str] | None = None,
@@ -81,7 +84,11 @@ def run(
 
     ``answers`` gives, by step id or action key, what an action answers: its output; an error to
     raise; a function from inputs to output; or a tuple of these, one an attempt, of which the last
-    one repeats. Actions without one answer with their ``pretend``. ``contact`` is taken from the
+    one repeats. Actions without one answer with their ``pretend``. A step that waits is answered at
+    once by what stands under its id, or when a ``Later`` says so (``played_answers``): the event,
+    the reply, an approval's answer, the output of the called workflow or its error. ``events`` come
+    at their moments and answer the waits that they are meant for; nothing else ends a wait but its
+    time limit. ``contact`` is taken from the
     event by the first trigger's contact paths unless given.
     Raises InvalidInput or ConfigurationError when the document cannot be run at all.
     """
@@ -100,7 +107,11 @@ def run(
         contact=_contact(full, event, known) if contact is None else contact,
     )
     player = _Player(
-        plan=compile_plan(full, known), state=RunState(run=info), answers=answers or {}, now=now
+        plan=compile_plan(full, known),
+        state=RunState(run=info),
+        answers=answers or {},
+        events=sorted(((now + one.after, one) for one in events), key=lambda pair: pair[0]),
+        now=now,
     )
     return player.play()
 
@@ -112,6 +123,7 @@ class _Player:
     plan: Plan
     state: RunState
     answers: Answers
+    events: Sequence[tuple[datetime, Happening]]
     now: datetime
     records: list[StepRecord] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
@@ -125,11 +137,20 @@ class _Player:
                 self.reply(command)
             if progress.finish:
                 return self.played(progress.finish)
-            if not commands and progress.due_at is None:
+            if not commands and not self.wait(progress.due_at):
                 return self.played(None)
-            if not commands and progress.due_at is not None:
-                self.now = progress.due_at
         raise AssertionError(f"The run did not end within {_MOST_PASSES} passes.")
+
+    def wait(self, due_at: datetime | None) -> bool:
+        """Go to the moment at which something comes or is due; False when nothing ever does."""
+        coming = next_answer(self.state.latest, self.answers, self.events)
+        if coming is not None and (due_at is None or coming.at <= due_at):
+            self.now = max(self.now, coming.at)
+            self.state.answers[coming.key] = coming.answer
+            return True
+        if due_at is not None:
+            self.now = due_at
+        return due_at is not None
 
     def reply(self, command: CallEffect | ApplyWrite) -> None:
         self.effects.append(_effect(command))
@@ -149,7 +170,10 @@ class _Player:
         self.records.append(record)
 
     def pretend(self, command: CallEffect | ApplyWrite) -> tuple[Any, LeadSendError | None]:
-        call = self.plan.by_id[command.step_id].call
+        step = self.plan.by_id[command.step_id]
+        if step.wait is not None:
+            return output_of_write(step.id, step.kind), None
+        call = step.call
         given = self.given(command, call.action if call else None)
         if isinstance(given, LeadSendError):
             return None, given

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from leadsend.lib.errors import ConfigurationError, PermanentError, RetryableError
+from runtime.played_answers import Happening, Later
 from runtime.testing import START, run
 
 OVERVIEW = {
@@ -85,3 +86,74 @@ def test_delays_take_no_time():
 def test_a_document_that_cannot_run_says_why():
     with pytest.raises(ConfigurationError, match="fly"):
         run({"name": "x", "steps": [{"kind": "action", "action_key": "fly"}]}, {})
+
+
+WAIT = {
+    "name": "Wait",
+    "steps": [
+        {
+            "id": "paid",
+            "kind": "wait",
+            "cfg": {
+                "for": "event",
+                "trigger_key": "webhook",
+                "key": "{{ event.email }}",
+                "timeout": "2d",
+            },
+        },
+        {"id": "thanks", "kind": "end", "cfg": {"output": "{{ steps.paid.output.event.total }}"}},
+        {"id": "late", "kind": "end", "cfg": {"output": "late"}},
+    ],
+    "edges": [
+        {"from": "paid", "to": "thanks"},
+        {"from": "paid", "to": "late", "branch_key": "timeout"},
+    ],
+}
+
+
+def happening(days, email="ada@example.com", total=7):
+    event = {"email": email, "total": total}
+    return Happening(after=timedelta(days=days), trigger_key="webhook", event=event)
+
+
+def test_an_event_that_comes_in_time_answers_its_wait():
+    ada = {"email": "ada@example.com"}
+
+    played = run(
+        WAIT, ada, events=[happening(0.5, "bob@example.com"), happening(1), happening(1.5)]
+    )
+
+    assert (played.status, played.output, played.path) == ("SUCCESS", 7, ("paid", "thanks"))
+    assert played.ended_at == START + timedelta(days=1)
+    assert run(WAIT, ada, events=[happening(3)]).output == "late"
+    assert run(WAIT, ada, answers={"paid": {"total": 5}}).output == 5
+
+
+APPROVAL = {
+    "name": "Approval",
+    "steps": [
+        {"id": "ok", "kind": "approval", "cfg": {"title": "May I?"}},
+        {"id": "call", "kind": "workflow", "cfg": {"workflow": "other", "input": {"a": 1}}},
+        {"id": "end", "kind": "end", "cfg": {"output": "{{ steps.call.output.output }}"}},
+    ],
+    "edges": [
+        {"from": "ok", "to": "call", "branch_key": "approved"},
+        {"from": "call", "to": "end"},
+    ],
+}
+
+
+def test_approvals_and_called_workflows_get_the_answers_given():
+    answers = {
+        "ok": Later(after=timedelta(hours=3), answer="approved"),
+        "call": lambda asked: asked,
+    }
+
+    played = run(APPROVAL, {}, answers=answers)
+
+    assert played.output["input"] == {"a": 1}
+    assert played.ended_at == START + timedelta(hours=3)
+    assert [effect.apply.act for effect in played.effects] == ["approval.create", "execution.start"]
+    assert run(APPROVAL, {}).status == "WAITING"
+    failed = run(APPROVAL, {}, answers={"ok": "approved", "call": PermanentError("No.")})
+    assert failed.error["message"].endswith("No.")
