@@ -19,7 +19,16 @@ from leadsend.bench import table
 
 # Modules whose ``run()`` returns figures; imported only when they are asked for.
 FIGURES = ("draining", "end_to_end", "latency", "worker_memory", "stored")
-BENCHMARKS = (*FIGURES, "accepting", "engine", "expressions", "fairness", "memory", "table_changes")
+BENCHMARKS = (
+    *FIGURES,
+    "accepting",
+    "engine",
+    "expressions",
+    "fairness",
+    "memory",
+    "table_changes",
+    "waiting",
+)
 # What others are built on: only by name, for what it needs is not among our dependencies.
 BY_NAME_ONLY = ("peers",)
 
