@@ -79,7 +79,7 @@ class Leases:
         return clock.monotonic() - run.leased_at < self.lease_s * 2 / 3
 
     def asked_to_stop(self) -> list[Run]:
-        """Return held runs that somebody asked to cancel or pause since the last call."""
+        """Return held runs that somebody asked to cancel or pause, or answered, since the last call."""
         with self._lock:
             found = list(self._cancelled & self._held)
             self._cancelled.clear()
@@ -154,7 +154,8 @@ ON CONFLICT (id) DO UPDATE SET host = EXCLUDED.host, pid = EXCLUDED.pid, stopped
 """
 _SIGN_OFF: Final = "UPDATE worker SET stopped_at = statement_timestamp() WHERE id = %s"
 _SEEN: Final = "UPDATE worker SET seen_at = statement_timestamp() WHERE id = %s"
-# A locked row is being recorded at this moment, which extends its lease as well.
+# A locked row is being recorded at this moment, which extends its lease as well. A run at work has
+# a timer only when a step of it was answered since.
 _EXTEND: Final = """
 WITH mine AS (
   SELECT e.id FROM workflow_execution e
@@ -167,4 +168,6 @@ UPDATE workflow_execution e
    SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
   FROM mine WHERE e.id = mine.id AND e.id = ANY(%(ids)s::uuid[])
 RETURNING e.id, e.cancel_requested_at IS NOT NULL OR e.pause_requested_at IS NOT NULL
+  OR EXISTS (SELECT FROM execution_timer t
+              WHERE t.execution_id = e.id AND t.due_at <= statement_timestamp())
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from leadsend.lib import clock, ids
 from leadsend.lib.errors import Conflict
 from leadsend.lib.postgres import django_connection
 from runtime import answering, executions, human_tasks, recovery, waits
+from runtime.draining import run_until_idle
 from runtime.engine.tests.making import act, control
 from runtime.models import Execution, ExecutionTimer, ExecutionWait, StepExecution, Task
 from runtime.tests.driving import (
@@ -130,6 +133,30 @@ def test_an_answer_is_not_lost_while_another_branch_is_at_work():
     assert fresh(run).status == "SUCCESS"
     assert steps_of(run) == {"a": ["SUCCESS"], "wait": ["SUCCESS"], "send": ["SUCCESS"]}
     assert not ExecutionTimer.objects.exists()
+
+
+def test_a_long_effect_does_not_hold_back_an_answer_to_another_branch():
+    edges = [
+        {"from": "a", "to": "wait", "branch_key": "default"},
+        {"from": "a", "to": "send", "branch_key": "default"},
+        {"from": "wait", "to": "came", "branch_key": "default"},
+    ]
+    steps = act("a"), control("wait", "wait", EVENT), act("send", "send"), act("came")
+    run = start(publish(*steps, edges=edges))
+    world, may_end = World(), threading.Event()
+    world.answers["send"] = lambda ctx, inputs: asyncio.to_thread(may_end.wait, 30)
+    with engine(world) as found:
+        found.once()
+        answer_event()
+        found.leases.beat(found._connected())
+        found.once()
+
+        assert fresh(run).status == "RUNNING"
+        assert step_of(run, "came").status == "SUCCESS"
+        assert not ExecutionTimer.objects.exists()
+        may_end.set()
+        run_until_idle(found)
+    assert fresh(run).status == "SUCCESS"
 
 
 def test_a_paused_run_keeps_its_answer():
