@@ -329,6 +329,8 @@ class Engine:
         for run in self.held.values():
             if run.is_to_be_cut_off():
                 self._effects.cut_off(run)
+            if run.has_due_retry():
+                self._to_record[run.id] = run
 
     def _record_all(self, connection: Connection) -> int:
         runs = list(self._to_record.values())
@@ -413,6 +415,8 @@ class Engine:
             self._due_at = min(self._due_at, clock.monotonic() + max(0.0, due_in_s))
 
     def _begin_calls(self, run: Run) -> None:
+        if run.retry_at is not None:
+            self._expect(run)
         calls, run.asked = run.asked, []
         for call in calls:
             run.under_way[call.step_id, call.item] = call

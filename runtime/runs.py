@@ -19,7 +19,6 @@ from runtime.engine.advance import advance, answer
 from runtime.engine.commands import ApplyWrite, CallEffect, Finish
 from runtime.engine.decide import TIMED_OUT
 from runtime.engine.outcomes import Place, close_open_steps, record_late, records_after_crash
-from runtime.engine.outcomes import close_open_steps, records_after_crash
 from runtime.engine.postponing import postponed
 from runtime.engine.progress import MOST_IN_ONE_PASS
 from runtime.engine.state import RunState, StepKey, StepRecord, is_in_reserve
@@ -102,6 +101,7 @@ class Run:
     mails: list[MailRow] = field(default_factory=list)
     open_rows: set[UUID] = field(default_factory=set)
     due_at: datetime | None = None
+    retry_at: datetime | None = None
     finish: Finish | None = None
     has_more: bool = False
     gather: tuple[StepKey, ...] = ()
@@ -185,11 +185,12 @@ class Run:
                 now=self.claimed.claimed_at,
                 clock=self.clock,
                 budget=MOST_IN_ONE_PASS - len(self.unsaved),
+                due_by=self.clock() if self.retry_at is not None else None,
             )
         self.unsaved += progress.records
         self.asked += progress.calls
         self.writes += progress.applies
-        self.due_at = progress.due_at
+        self.due_at, self.retry_at = progress.due_at, progress.retry_at
         self.finish = progress.finish
         self.gather = progress.gather
         self.has_more = progress.has_more or bool(progress.gather)
@@ -251,6 +252,10 @@ class Run:
     def _is_undoing(self) -> bool:
         plan = self.compiled.plan
         return bool(plan.undo) and any(key[0] in plan.undo_ids for key in self.under_way)
+
+    def has_due_retry(self) -> bool:
+        """Say whether an effect may be tried again while another one is still under way."""
+        return self.retry_at is not None and bool(self.under_way) and self.retry_at <= self.clock()
 
     def drop_asked(self) -> None:
         """Forget effects and writes that were not begun; a later pass asks for them again."""

@@ -159,7 +159,7 @@ class ProjectAdmin(AuditedAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         """Offer the failure workflow among those that the user sees."""
-        field = super().formfield_for_foreignkey(db_field, request, **options)
+        field: Any = super().formfield_for_foreignkey(db_field, request, **options)
         if field is not None and db_field.name == "failure_workflow":
             field.queryset = field.queryset.visible_to(user_of(request)).not_deleted()
         return field

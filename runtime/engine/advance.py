@@ -26,6 +26,7 @@ def advance(
     now: datetime,
     clock: Callable[[], datetime],
     budget: int = MOST_IN_ONE_PASS,
+    due_by: datetime | None = None,
 ) -> Progress:
     """Do all that ``decide`` asks for and that touches nothing; fold it into ``state``.
 
@@ -34,10 +35,12 @@ def advance(
     records. A step's successors stand behind it in the plan, so one pass in its order is enough.
     When the run fails or ends in this pass, the effects that it would have started are dropped.
     ``budget`` is about how many records of steps in loops are made before ``has_more`` says that
-    the rest is for another pass.
+    the rest is for another pass. Retries are due up to ``due_by`` (None: ``now``): they send what
+    was sent before, so the clock may go on under them while other effects are in flight.
     """
     work = Work(plan, state, now=now, clock=clock)
-    return _Pass(plan, state, work, budget=budget).progress()
+    done = Progress(left=budget, due_by=due_by)
+    return _Pass(plan, state, work, done).progress()
 
 
 def answer(
@@ -71,8 +74,7 @@ class _Pass(LoopWalk):
 
     __slots__ = ("plan",)
 
-    def __init__(self, plan: Plan, state: RunState, work: Work, *, budget: int) -> None:
-        done = Progress(left=budget)
+    def __init__(self, plan: Plan, state: RunState, work: Work, done: Progress) -> None:
         Walk.__init__(self, plan.steps, state, work, done, done, is_stopped(plan, state))
         self.plan = plan
 

@@ -80,7 +80,8 @@ def record_answer(
         return replace(
             answered, status="UNCERTAIN", branch="", output=None, error=failure, ended_at=None
         )
-    due_at = _next_try(step, call.attempt, error, max(now, ended_at), random)
+    tries = state.tries((call.step_id, call.item), attempt=call.attempt, again=answered.again)
+    due_at = _next_try(step, tries, error, max(now, ended_at), random)
     due_at = None if _is_too_late(step, state, answered, due_at) else due_at
     branch = "error" if due_at is None and step.has_error_branch else ""
     return replace(

@@ -23,13 +23,16 @@ class Progress:
     a person or nothing at all can. ``has_more`` says that a loop was interrupted for others' sake:
     record what is there, then make another pass. ``gather`` names loops that need what earlier
     claims wrote of their items: ``state.gathered(key, …)``, then another pass. ``left`` is how many
-    records of loops may still be made.
+    records of loops may still be made. ``retry_at`` is the earliest moment at which an effect can
+    be tried again, also while others are in flight; ``due_by`` is up to when retries are due.
     """
 
     records: list[StepRecord] = field(default_factory=list)
     calls: list[CallEffect] = field(default_factory=list)
     applies: list[ApplyWrite] = field(default_factory=list)
     due_at: datetime | None = None
+    retry_at: datetime | None = None
+    due_by: datetime | None = None
     finish: Finish | None = None
     has_more: bool = False
     gather: tuple[StepKey, ...] = ()

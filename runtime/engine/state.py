@@ -104,6 +104,7 @@ class RunState:
     nothing is done. ``began`` says when the first attempt of a step began that is tried again. Of a
     loop's items only those that are open are in ``latest``; ``steps_inside`` and
     ``attempts_inside`` count what left it, ``collected`` holds what the loop's output needs of it.
+    ``again_from`` says with which attempt a person's "run again" was said.
     """
 
     run: RunInfo
@@ -114,6 +115,7 @@ class RunState:
     reserve: dict[StepKey, StepRecord] = field(default_factory=dict)
     began: dict[StepKey, datetime] = field(default_factory=dict)
     timed_out: bool = False
+    again_from: dict[tuple[StepKey, int], int] = field(default_factory=dict)
     collected: dict[StepKey, Collected] = field(default_factory=dict)
     steps_inside: int = 0
     attempts_inside: int = 0
@@ -126,6 +128,10 @@ class RunState:
             collected.found.setdefault(index, (record.output, record.error))
         collected.is_whole = True
 
+    def tries(self, key: StepKey, *, attempt: int, again: int) -> int:
+        """Return which try an attempt is since a person last said "run again", from 1."""
+        return attempt - self.again_from.get((key, again), 0)
+
     def fold(self, records: Iterable[StepRecord]) -> None:
         """Take in records in any order; a later attempt replaces an earlier one.
 
@@ -137,6 +143,9 @@ class RunState:
             known = self.latest.get(key)
             if record.status == "FAILED" and record.due_at is not None and record.attempt == 1:
                 self.began[key] = record.started_at or record.due_at
+            if record.again:
+                first = self.again_from.get((key, record.again), record.attempt)
+                self.again_from[key, record.again] = min(first, record.attempt)
             if known is None or _replaces(record, known):
                 self.latest[key] = record
                 self.in_flight.discard(key)

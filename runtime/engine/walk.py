@@ -88,7 +88,9 @@ class Walk:
         """Take up an open record: end the wait or delay, wait for its moment, or try again."""
         due_at = record.due_at
         answers = self.state.answers
-        if record.status == "WAITING" and (step.id, self.item) in answers:
+        if is_retried(record):
+            self.try_again(step, record, due_at)
+        elif record.status == "WAITING" and (step.id, self.item) in answers:
             answer = answers[step.id, self.item]
             self.add(step, self.work.end_wait(step, record, answer))
         elif due_at is not None and due_at > self.work.now:
@@ -99,10 +101,18 @@ class Walk:
             wait = step.wait
             over = self.work.give_up(step, wait, record) if wait else self.work.wake(record)
             self.add(step, over)
-        elif is_retried(record):
-            self.start(step, attempt=record.attempt + 1, again=record.again)
         elif record.status in ("PENDING", "RUNNING"):
             self.start(step, attempt=record.attempt, again=record.again)
+
+    def try_again(self, step: PlanStep, record: StepRecord, due_at: datetime | None) -> None:
+        if (step.id, self.item) in self.state.in_flight:
+            return
+        if due_at is None or due_at <= (self.ledger.due_by or self.work.now):
+            self.start(step, attempt=record.attempt + 1, again=record.again)
+            return
+        self.wait(due_at)
+        if self.ledger.retry_at is None or due_at < self.ledger.retry_at:
+            self.ledger.retry_at = due_at
 
     def start(self, step: PlanStep, *, attempt: int, again: int) -> None:
         key = step.key if self.item is None else (step.id, self.item)

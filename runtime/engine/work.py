@@ -17,6 +17,7 @@ from runtime.engine.commands import ApplyWrite, CallEffect
 from runtime.engine.outcomes import error_json
 from runtime.engine.plan import Plan, PlanAction, PlanStep
 from runtime.engine.pure_context import PureContext
+from runtime.engine.same_inputs import plain, same_inputs
 from runtime.engine.state import RunInfo, RunState, StepRecord
 from runtime.engine.waits import PlanWait, answered, timed_out
 
@@ -32,7 +33,17 @@ class Work:
     at which steps start and end.
     """
 
-    __slots__ = ("_began", "_outputs", "_reserve", "clock", "item", "now", "run", "scope")
+    __slots__ = (
+        "_began",
+        "_latest",
+        "_outputs",
+        "_reserve",
+        "clock",
+        "item",
+        "now",
+        "run",
+        "scope",
+    )
 
     def __init__(
         self, plan: Plan, state: RunState, *, now: datetime, clock: Callable[[], datetime]
@@ -45,6 +56,7 @@ class Work:
         self._outputs: dict[str, Any] = {}
         self._reserve = state.reserve
         self._began = state.began
+        self._latest = state.latest
         self.scope = _scope(plan, run, now, self._outputs)
         for record in state.latest.values():
             if record.item is None:
@@ -58,6 +70,7 @@ class Work:
         inner = object.__new__(Work)
         inner.run, inner.now, inner.clock = self.run, self.now, self.clock
         inner._reserve, inner._began = self._reserve, self._began
+        inner._latest = self._latest
         inner.item = item
         inner._outputs = dict(self._outputs)
         inner.scope = {**self.scope, **facts, "steps": inner._outputs}
@@ -86,7 +99,7 @@ class Work:
             if step.wait is not None:
                 return self._ask(step, step.wait, attempt, again, started_at)
             call = cast(PlanAction, step.call)
-            inputs = call.inputs(self.scope)
+            inputs = self._inputs(step, call, attempt)
             if call.is_effect:
                 return self._effect(step, call, inputs, attempt, again)
             return self._drive(step, call, inputs, attempt, again, started_at)
@@ -95,6 +108,17 @@ class Work:
         except Exception as error:  # noqa: BLE001 - the edge of a step
             failure = _unexpected(error)
         return self._failed(step, attempt, again, started_at, inputs, failure)
+
+    def _inputs(self, step: PlanStep, call: PlanAction, attempt: int) -> dict[str, Any]:
+        """Fill the settings in; an effect that is tried again sends what was sent before."""
+        if not call.is_effect:
+            return call.inputs(self.scope)
+        before = self._latest.get((step.id, self.item)) if attempt > 1 else None
+        if before is None or not isinstance(before.input, Mapping):
+            return plain(call.inputs(self.scope))
+        return same_inputs(
+            before.input, lambda: call.inputs(self.scope), secrets=self.run.variables.values()
+        )
 
     def skip(self, step: PlanStep) -> StepRecord:
         """Return the record of a step to which no branch led.

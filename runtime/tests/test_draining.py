@@ -477,3 +477,29 @@ def test_a_flood_of_one_workflow_leaves_room_for_others(monkeypatch):
         found.once()
 
         assert other.pk in {run.claimed.workflow_id for run in found.held.values()}
+
+
+def test_a_retry_does_not_wait_for_another_effect_of_its_run():
+    """The slow effect ends only after the other one was tried a second time."""
+    world, tried = World(), threading.Event()
+
+    async def slow(ctx, inputs):
+        await asyncio.to_thread(tried.wait, 20)
+        return {"tried": tried.is_set()}
+
+    def again(ctx, inputs):
+        if ctx.attempt == 1:
+            raise LATER
+        tried.set()
+        return {}
+
+    world.answers |= {"fire": slow, "send": again}
+    edges = [{"from": step, "to": "e", "branch_key": "default"} for step in ("f", "s")]
+    execution = start(publish(act("f", "fire"), act("s", "send"), act("e"), edges=edges))
+
+    drain(world)
+
+    assert fresh(execution).status == "SUCCESS"
+    assert steps_of(execution) == {"f": ["SUCCESS"], "s": ["FAILED", "SUCCESS"], "e": ["SUCCESS"]}
+    row = StepExecution.objects.of_execution(execution.pk).get(step_id="f")
+    assert row.result_data == {"tried": True}

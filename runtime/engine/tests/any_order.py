@@ -46,7 +46,8 @@ def _play(graph: BigGraph, plan: Plan, chance: Random) -> Told:
     for _ in range(20 * len(plan.steps) + 20):
         now = NOW + timedelta(seconds=run.now)
         progress = advance(plan, state, now=now, clock=lambda: now)  # noqa: B023 - called at once
-        commands |= {command.step_id: command for command in (*progress.calls, *progress.applies)}
+        asked: list[Any] = [*progress.calls, *progress.applies]
+        commands |= {command.step_id: command for command in asked}
         run.go()
         _compare(graph, run, state, progress.finish, set(commands))
         if progress.finish:

@@ -82,8 +82,8 @@ def big_graph(seed: int) -> BigGraph:
     )
     kinds = {f"s{n}": _kind(odds, chance) for n in range(odds.steps)}
     edges = _edges(kinds, odds, chance)
-    guarded = {edge["from"] for edge in edges if edge["branch_key"] == "error"}
-    fates = {step: _fate(kind, step in guarded, odds, chance) for step, kind in kinds.items()}
+    soft = {edge["from"] for edge in edges if edge["branch_key"] == "error"}
+    fates = {step: _fate(kind, step in soft, odds, chance) for step, kind in kinds.items()}
     steps = [_step(step, kinds[step], fates[step], chance) for step in kinds]
     chance.shuffle(steps)
     document = {"name": f"Graph {seed}", "steps": steps, "edges": edges}

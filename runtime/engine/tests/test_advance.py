@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from leadsend.lib.errors import PermanentError
+from leadsend.lib.errors import PermanentError, RetryableError
 from leadsend.lib.ids import idempotency_key
+from runtime.engine.advance import advance
 from runtime.engine.commands import CallEffect
 from runtime.engine.tests.driving import go, reply, statuses
 from runtime.engine.tests.making import NOW, RUN_ID, act, control, make_plan, make_state
@@ -232,3 +233,19 @@ def test_a_hundred_steps_with_joins_of_joins_run_through():
     assert progress.finish.status == "SUCCESS"
     assert len(progress.records) == 100
     assert set(statuses(state).values()) == {"SUCCESS"}
+
+
+def test_a_retry_that_is_due_starts_while_another_effect_is_in_flight():
+    plan = make_plan(act("a", "send"), act("b", "send"), act("c"), edges=["a > c", "b > c"])
+    state = make_state()
+    first, _ = go(plan, state).calls
+    reply(plan, state, first, error=RetryableError("Later."))
+    waiting = go(plan, state)
+
+    due_by = waiting.retry_at
+    progress = advance(plan, state, now=NOW, clock=lambda: NOW, due_by=due_by)
+    again = advance(plan, state, now=NOW, clock=lambda: NOW, due_by=due_by)
+
+    assert (waiting.calls, waiting.due_at) == ([], waiting.retry_at)
+    assert [(call.step_id, call.attempt) for call in progress.calls] == [("a", 2)]
+    assert (again.calls, again.due_at, again.retry_at) == ([], None, None)
