@@ -25,6 +25,7 @@ BENCHMARKS = (
     "engine",
     "expressions",
     "fairness",
+    "large_bodies",
     "memory",
     "table_changes",
     "waiting",
