@@ -168,7 +168,7 @@ def sweep() -> int:
     """
     raw = django_connection()
     with transaction.atomic():
-        if not raw.execute(_MAY_SWEEP).fetchone()[0]:
+        if raw.execute(_MAY_SWEEP).fetchall() != [(True,)]:
             return 0
         while raw.execute(_CLEAN_LINES).rowcount:
             pass

@@ -15,7 +15,7 @@ from leadsend.lib.errors import Conflict
 from runtime import claiming, executions, recovery, turns
 from runtime.draining import Engine, Options
 from runtime.models import FINAL_EXECUTION, ConcurrencyTurn, Execution
-from triggers.dispatch import dispatch_batch
+from triggers.dispatch import dispatch_batch, take
 from triggers.tests.test_dispatch import arrive
 
 pytestmark = pytest.mark.usefixtures("ids_in_order")
@@ -42,7 +42,7 @@ def come(workflow, count):
 
 def work_until_all_ended(stop):
     """What an engine process does, sweeps included, until all is final."""
-    engine = Engine(Options(lease_s=60, before_pass=[dispatch_batch], batch=5))
+    engine = Engine(Options(lease_s=60, take=take, batch=5))
     try:
         while not stop.is_set():
             engine.claim_soon()
