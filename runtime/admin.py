@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.helpers import ActionForm
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
@@ -18,10 +20,13 @@ from leadsend.access.admin_pages import (
     user_of,
 )
 from registry.admin import action_types, ways_in
-from runtime import circuits, executions, human_tasks
+from runtime import bulk, circuits, executions, human_tasks
+from runtime.deciding import Decision
 from runtime.models import (
+    BulkJob,
     Circuit,
     Execution,
+    ExecutionQuerySet,
     ExecutionTimer,
     ExecutionWait,
     OutboxMail,
@@ -30,6 +35,30 @@ from runtime.models import (
     Task,
     Worker,
 )
+
+
+class ReasonForm(ActionForm):
+    """The bar of actions, with the reason that a decision needs."""
+
+    reason = forms.CharField(required=False, max_length=1000, label="Reason:")
+
+
+class UncertainFilter(admin.SimpleListFilter):
+    """Runs that wait until a person decides about a step, and failures that are not put right."""
+
+    title = "what is to do"
+    parameter_name = "todo"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return [("uncertain", "Waits for a decision"), ("dead_letter", "Failed, not put right")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep what is chosen."""
+        rows = cast("ExecutionQuerySet", queryset)
+        if self.value() == "uncertain":
+            return rows.uncertain()
+        return rows.dead_letters() if self.value() == "dead_letter" else rows
 
 
 @admin.register(Execution)
@@ -49,6 +78,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
     )
     list_filter = (
         "status",
+        UncertainFilter,
         known("trigger_type", "started by", ways_in),
         own("project"),
     )
@@ -109,7 +139,10 @@ class ExecutionAdmin(ReadOnlyAdmin):
 
 @admin.register(StepExecution)
 class StepExecutionAdmin(ReadOnlyAdmin):
-    """Attempts of steps."""
+    """Attempts of steps; with the status Uncertain, those that wait for a person's decision."""
+
+    action_form = ReasonForm
+    actions = ("it_happened", "run_again", "count_as_failed")
 
     read_permission = "execution.read"
     list_display = ("id", "step_id", "kind", "action_key", "status", "attempt", "execution_time")
@@ -117,6 +150,32 @@ class StepExecutionAdmin(ReadOnlyAdmin):
     search_fields = ("id",)
     search_help_text = "The id of a run or of one attempt."
     ordering = ("-id",)
+
+    @admin.action(description="Uncertain: it happened", permissions=["view"])
+    def it_happened(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Say that the steps happened: their runs go on behind them."""
+        self._decide(request, queryset, "done")
+
+    @admin.action(description="Uncertain: it did not happen, run it again", permissions=["view"])
+    def run_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Say that the steps did not happen: they are done under a new key."""
+        self._decide(request, queryset, "run_again")
+
+    @admin.action(description="Uncertain: count it as failed", permissions=["view"])
+    def count_as_failed(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Count the steps as failed."""
+        self._decide(request, queryset, "failed")
+
+    def _decide(self, request: HttpRequest, queryset: QuerySet[Any], decision: Decision) -> None:
+        reason = request.POST.get("reason", "").replace("\0", "")[:1000]
+        act_on_each(
+            request,
+            self,
+            queryset,
+            lambda row: executions.decide_uncertain(row, decision, reason, user_of(request)),
+            permission="execution.operate",
+            done="Decided",
+        )
 
     def with_id(self, queryset: QuerySet[Any], wanted: UUID) -> QuerySet[Any]:
         """Keep the attempt with this id, or all of the run with this id."""
@@ -132,6 +191,30 @@ class StepExecutionAdmin(ReadOnlyAdmin):
             return self.with_id(found, UUID(search_term)) if search_term else found, may_repeat
         except ValueError:
             return found.none(), may_repeat
+
+
+@admin.register(BulkJob)
+class BulkJobAdmin(ReadOnlyAdmin):
+    """Acts on many runs."""
+
+    read_permission = "execution.read"
+    list_display = ("id", "act", "status", "total", "done", "refused", "created_by", "created_at")
+    list_filter = ("status", "act", own("project"))
+    list_select_related = ("created_by",)
+    ordering = ("-id",)
+    actions = ("stop",)
+
+    @admin.action(description="Stop", permissions=["view"])
+    def stop(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Stop the jobs; what they did stays."""
+        act_on_each(
+            request,
+            self,
+            queryset,
+            lambda job: bulk.cancel(job, user=user_of(request)),
+            permission="execution.operate",
+            done="Stopped",
+        )
 
 
 @admin.register(ExecutionTimer)

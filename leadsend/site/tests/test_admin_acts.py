@@ -9,9 +9,11 @@ from django.urls import reverse
 
 from leadsend.access.models import AuditEntry, Membership, Role, User
 from leadsend.testing.factories import (
+    make_bulk_job,
     make_event,
     make_execution,
     make_project,
+    make_step,
     make_subscription,
     make_task,
     make_user,
@@ -34,11 +36,13 @@ def operator(client, version):
     return user
 
 
-def act(client, name, action, *rows):
+def act(client, name, action, *rows, **fields):
     """Choose an action for rows; return the page that follows, as text."""
     address = reverse(f"admin:{name}_changelist")
     keys = [str(row.pk) for row in rows]
-    answer = client.post(address, {"action": action, "_selected_action": keys}, follow=True)
+    answer = client.post(
+        address, {"action": action, "_selected_action": keys, **fields}, follow=True
+    )
     assert answer.status_code == 200
     return unescape(answer.content.decode())
 
@@ -167,3 +171,41 @@ def test_what_is_written_by_hand_is_audited(client):
     project.refresh_from_db()
     assert project.name == "Renamed"
     assert acts("project.change") == [(root.email, str(project.pk))]
+
+
+def test_a_decision_about_an_uncertain_step_needs_a_reason(client, version, operator):
+    row = make_step(make_execution(version=version, status="WAITING"), status="UNCERTAIN")
+
+    refused = act(client, "runtime_stepexecution", "run_again", row)
+    done = act(client, "runtime_stepexecution", "run_again", row, reason="The customer says so.")
+
+    assert "Say what you found out" in refused
+    assert "Decided: 1." in done
+    row.refresh_from_db()
+    assert (row.status, row.again) == ("FAILED", 1)
+    entry = AuditEntry.objects.get(act="step.decide")
+    assert entry.detail["reason"] == "The customer says so."
+
+
+def test_lists_are_narrowed_to_what_is_to_do(client, version, operator):
+    failed = make_execution(version=version, status="FAILED")
+    unsure = make_execution(version=version, status="WAITING")
+    make_step(unsure, status="UNCERTAIN")
+    address = reverse("admin:runtime_execution_changelist")
+
+    letters = client.get(address, {"todo": "dead_letter"}).content.decode()
+    undecided = client.get(address, {"todo": "uncertain"}).content.decode()
+
+    assert str(failed.pk) in letters
+    assert str(unsure.pk) not in letters
+    assert str(unsure.pk) in undecided
+    assert str(failed.pk) not in undecided
+
+
+def test_a_bulk_job_is_stopped(client, version, operator):
+    job = make_bulk_job(project=version.project, user=operator)
+
+    assert "Stopped: 1." in act(client, "runtime_bulkjob", "stop", job)
+
+    job.refresh_from_db()
+    assert job.status == "CANCELLED"
