@@ -269,8 +269,9 @@ class Engine:
             run.batch = batch
             self.held[run.id] = self._to_record[run.id] = run
         self.leases.hold(runs, since=since)
-        if begun.broken:
+        if begun.broken or begun.late:
             self._write_out(connection, runs, also=batch)
+        if begun.broken:
             recording.hand_back(connection, begun.broken, is_crash=True)
         if begun.late:
             recording.postpone(connection, begun.late, pause_s=LATE_PAUSE_S)

@@ -195,15 +195,17 @@ def test_one_that_cannot_be_recorded_does_not_take_its_batch_along(make_workflow
     assert not ExecutionBatch.objects.exists()
 
 
-def test_one_that_cannot_be_begun_is_handed_back_alone(make_workflow, monkeypatch):
+@pytest.mark.parametrize(("fate", "crashes"), [("broken", 1), ("late", 0)])
+def test_one_that_cannot_be_begun_is_handed_back_alone(make_workflow, monkeypatch, fate, crashes):
     bad = arrive(make_workflow("manual"))
     arrive(make_workflow("manual", name="Other"))
     real = draining.begin
 
     def begin(link, claimed, **options):
         begun = real(link, claimed, **options)
-        begun.broken = [row for row in claimed if row.start and row.start.event_id == bad]
-        begun.runs = [run for run in begun.runs if run.claimed not in begun.broken]
+        left = [row for row in claimed if row.start and row.start.event_id == bad]
+        begun.runs = [run for run in begun.runs if run.claimed not in left]
+        setattr(begun, fate, left)
         return begun
 
     monkeypatch.setattr(draining, "begin", begin)
@@ -211,7 +213,7 @@ def test_one_that_cannot_be_begun_is_handed_back_alone(make_workflow, monkeypatc
         engine.once()
 
     statuses = dict(Execution.objects.values_list("status", "crash_count"))
-    assert statuses == {"SUCCESS": 0, "PENDING": 1}
+    assert statuses == {"SUCCESS": 0, "PENDING": crashes}
 
 
 def test_a_stopping_process_gives_back_what_it_took(make_workflow):
