@@ -59,7 +59,7 @@ async def send_prepared(port: int, requests: list[bytes], *, connections: int) -
 async def send_steadily(port: int, requests: list[bytes], *, per_second: float) -> Seen:
     """Send these requests at a steady rate, each as soon as it is its turn; none waits for another."""
     seen, began = Seen(), clock.monotonic()
-    senders = []
+    senders: list[Sender] = []
     for number, request in enumerate(requests):
         await asyncio.sleep(max(0.0, began + number / per_second - clock.monotonic()))
         free = next((sender for sender in senders if sender.is_free), None)
