@@ -1,7 +1,7 @@
 """Starts the workflow that is told of a failure: the failed workflow's own, or the project's.
 
 Whoever writes a final failure calls this in the same transaction, so a handler run exists exactly
-when the failure does. A handler run that fails starts nothing more.
+when the failure does. A handler run that fails, or a run that it called, starts nothing more.
 """
 
 from __future__ import annotations
@@ -83,5 +83,12 @@ SELECT given.begun, e.project_id, e.business_key,
   JOIN workflow_execution e ON e.id = given.id
   JOIN workflow_definition w ON w.id = e.workflow_id
   JOIN workflow_version v ON v.id = e.version_id
- WHERE e.id = ANY(%(failed)s::uuid[]) AND e.trigger_type <> 'failure'
+ WHERE e.id = ANY(%(failed)s::uuid[]) AND NOT EXISTS (
+   WITH RECURSIVE above AS (
+     SELECT e.trigger_type AS trigger_type, e.parent_execution AS parent_execution
+     UNION ALL
+     SELECT p.trigger_type, p.parent_execution
+       FROM above JOIN workflow_execution p ON p.id = above.parent_execution
+   )
+   SELECT 1 FROM above WHERE trigger_type = 'failure')
 """)

@@ -114,6 +114,18 @@ def test_a_handler_that_fails_starts_no_handler():
     assert [run.trigger_type for run in runs] == ["manual", "failure"]
 
 
+def test_what_a_handler_called_starts_no_handler_either():
+    handler = make_handler()
+    Project.objects.update(failure_workflow=handler)
+    above = start(handler, status="WAITING", trigger_type="failure")
+    middle = start(publish(act("a")), status="WAITING", parent_execution=above.pk, depth=1)
+    start(publish(FAILS), trigger_type="workflow", parent_execution=middle.pk, depth=2)
+
+    drain(failing())
+
+    assert runs_of(handler) == [above]
+
+
 @pytest.mark.parametrize(("status", "count"), [("SUCCESS", 0), ("CANCELLED", 0)])
 def test_only_failures_have_a_handler(status, count):
     handler = make_handler()

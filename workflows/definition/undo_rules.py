@@ -18,8 +18,8 @@ _KINDS: Final = frozenset({"action", "workflow", "code"})
 def check_undo(graph: Graph, paths: Mapping[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with the field ``undo`` of steps; ``paths`` gives each step's pointer.
 
-    The step it names exists, does something, stands on the same level, is linked to nothing, undoes
-    one step only, and is not undone itself.
+    The step it names exists, does something, is linked to nothing, undoes one step only, and is not
+    undone itself; neither of them stands in a loop.
     """
     for step, data in graph.steps.items():
         undo = data.get("undo")
@@ -47,7 +47,7 @@ def _faults(graph: Graph, step: str, undo: str) -> Iterator[tuple[str, str]]:
     if graph.undoes[undo] != step:
         first = label_of(graph.steps[graph.undoes[undo]])
         yield "undo_shared", f"{label} undoes {first} already: make a step of its own for this one."
-    if (data.get("parent") or "") != (graph.steps[step].get("parent") or ""):
-        yield "crosses_loop", f"{label} stands on another level: put both into the same loop."
+    if data.get("parent") or graph.steps[step].get("parent"):
+        yield "undo_in_loop", "Steps in a loop cannot be undone yet: take “undo” out."
     if data.get("undo"):
         yield "undo_of_undo", f"{label} undoes a step, so it cannot be undone itself."

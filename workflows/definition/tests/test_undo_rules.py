@@ -47,6 +47,7 @@ def test_an_undo_step_may_not_read_what_comes_later():
     ("steps", "edges", "code"),
     [
         ([mail("a", undo="nobody")], [], "unknown_step"),
+        ([mail("a", undo="b", parent="each"), mail("b")], [], "undo_in_loop"),
         ([mail("a", undo="a")], [], "undo_itself"),
         ([mail("a", undo="b"), mail("b")], [("a", "b")], "undo_linked"),
         ([mail("a", undo="b"), {"id": "b", "kind": "end"}], [], "undo_kind"),
