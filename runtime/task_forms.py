@@ -12,6 +12,7 @@ from leadsend.lib.errors import InvalidInput, Problem
 from leadsend.lib.input_guard import clean_text
 
 _LONGEST_TEXT: Final = 10_000
+Reader = Callable[["FormField", Any], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,8 @@ def _read(field: FormField, value: Any, problems: list[Problem]) -> dict[str, An
             problems.append(_problem(f"Fill in “{field.title}”.", f"fields/{field.key}"))
         return {field.key: False} if field.type == "boolean" else {}
     try:
-        return {field.key: _READERS.get(field.type, _text)(field, value)}
+        read: Reader = _READERS.get(field.type, _text)
+        return {field.key: read(field, value)}
     except ValueError as error:
         problems.append(_problem(f"“{field.title}”: {error}", f"fields/{field.key}"))
         return {}
@@ -144,7 +146,7 @@ def _choice(field: FormField, value: Any) -> str:
     return str(value)
 
 
-_READERS: Final[Mapping[str, Callable[[FormField, Any], Any]]] = {
+_READERS: Final[Mapping[str, Reader]] = {
     "number": _number,
     "boolean": _boolean,
     "date": _date,

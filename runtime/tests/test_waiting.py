@@ -432,3 +432,24 @@ def test_a_note_to_cancel_that_nobody_saw_is_taken_up_by_the_reaper():
     drain()
 
     assert Execution.objects.get(depth=1).status == "CANCELLED"
+
+
+def test_each_item_of_a_loop_may_call_a_run_and_wait_for_it():
+    other = live(publish(control("end", "end", {"output": "{{ event.n * 2 }}"}), name="Other"))
+    called = {"workflow": other.slug, "input": {"n": "{{ item }}"}}
+    loop = {
+        "list": "{{ event.numbers }}",
+        "concurrency": 2,
+        "output": "{{ steps.call.output.output }}",
+    }
+    steps = control("each", "loop", loop), control("call", "workflow", called, parent="each")
+    run = start(publish(*steps), {"numbers": [1, 2, 3]})
+
+    drain()
+
+    assert fresh(run).status == "SUCCESS"
+    children = Execution.objects.filter(parent_execution=run.pk)
+    assert sorted(children.values_list("parent_item", flat=True)) == ["0", "1", "2"]
+    rows = StepExecution.objects.of_execution(run.pk)
+    assert rows.get(step_id="each", item=None, status="SUCCESS").result_data["items"] == [2, 4, 6]
+    assert not ExecutionWait.objects.exists()

@@ -37,4 +37,5 @@ def _is_sound(schema: Mapping[str, Any]) -> bool:
         Draft202012Validator.check_schema(dict(schema))
     except SchemaError:
         return False
-    return schema.get("type", "object") == "object"
+    kind: object = schema.get("type", "object")
+    return kind == "object"
