@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 KEEP_DONE_DAYS: Final = 30
 KEEP_FAILED_DAYS: Final = 90
-BATCH: Final = 1000
+# Ten steps each: some thousand rows, so that a commit takes milliseconds.
+BATCH: Final = 200
 # In the order in which months are dropped: what refers before what is referred to.
 PARTITIONED: Final = ("step_execution", "workflow_execution", "trigger_event")
 MOST: Final = 5_000_000
