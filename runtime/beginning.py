@@ -64,6 +64,7 @@ def begin(
             for row in claimed
             if not row.is_fresh
         },
+        retries=[row.id for row in claimed if row.retry_of is not None],
     )
     begun = Begun()
     lost: Mapping[UUID, LeadSendError] = {}

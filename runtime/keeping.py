@@ -128,12 +128,23 @@ def _open(wanted: Iterable[StepExecution], graph: Graph, wish: Wish) -> set[str]
         return set(graph.steps)
     rows = list(wanted)
     done = {row.step_id for row in rows}
-    open_ = {row.step_id for row in rows if not is_settled(row)}
+    through = {row.step_id for row in rows if row.item is None and is_settled(row)}
+    # A loop that is through may have gone on past items that failed.
+    open_ = {
+        row.step_id
+        for row in rows
+        if not is_settled(row) and (row.item is None or _outermost(row, graph) not in through)
+    }
     # Without a row: never come to, or new in this version. Steps in loops may well have none.
     missing = {
         step for step, data in graph.steps.items() if step not in done and not data.get("parent")
     }
     return open_ | missing
+
+
+def _outermost(row: StepExecution, graph: Graph) -> str:
+    """Return the loop, outside of all others, in which the row's step stands."""
+    return (row.step_id, *graph.loops_around(row.step_id))[-1]
 
 
 def _behind(begin: Collection[str], graph: Graph) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -22,17 +22,22 @@ class _Place(NamedTuple):
     attempt: int
 
 
-def load_known(connection: Connection, plans: Mapping[UUID, Plan]) -> dict[UUID, list[StepRecord]]:
+def load_known(
+    connection: Connection, plans: Mapping[UUID, Plan], *, retries: Collection[UUID] = ()
+) -> dict[UUID, list[StepRecord]]:
     """Return the step rows of executions, by execution.
 
     Of a loop only the rows of open items are read, by their ids: however many items are through,
-    that costs the same.
+    that costs the same. Of ``retries`` also what is kept in reserve for items still to come.
     """
     plain = [execution for execution, plan in plans.items() if not plan.has_loops]
     found = load_steps(connection, plain)
     looping = {execution: plan for execution, plan in plans.items() if plan.has_loops}
     if looping:
         found |= _with_open_items(connection, looping)
+    for execution in looping.keys() & set(retries):
+        rows = connection.execute(_IN_RESERVE, _bounds(execution)).fetchall()
+        found[execution] += [record_of(row) for row in rows]
     return found
 
 
@@ -43,17 +48,15 @@ def load_items(
     found: dict[StepKey, list[StepRecord]] = {}
     for step_id, item in keys:
         below = "%" if item is None else f"{item}.%"
-        low = execution.int >> 80 << 80
-        values = {
-            "execution": execution,
-            "low": UUID(int=low),
-            "high": UUID(int=low + (1 << 80) - 1),
-            "step": step_id,
-            "below": below,
-        }
+        values = {**_bounds(execution), "step": step_id, "below": below}
         rows = connection.execute(_ITEMS, values).fetchall()
         found[step_id, item] = [record_of(row) for row in rows]
     return found
+
+
+def _bounds(execution: UUID) -> dict[str, UUID]:
+    low = execution.int >> 80 << 80
+    return {"execution": execution, "low": UUID(int=low), "high": UUID(int=low + (1 << 80) - 1)}
 
 
 def _with_open_items(
@@ -96,4 +99,9 @@ _ITEMS: Final = f"""
 SELECT {COLUMNS} FROM step_execution s
  WHERE s.id >= %(low)s AND s.id <= %(high)s AND s.execution_id = %(execution)s
    AND s.step_id = %(step)s AND s.item LIKE %(below)s
+"""  # noqa: S608 - the columns are a constant
+_IN_RESERVE: Final = f"""
+SELECT {COLUMNS} FROM step_execution s
+ WHERE s.id >= %(low)s AND s.id <= %(high)s AND s.execution_id = %(execution)s
+   AND s.item IS NOT NULL AND s.status = 'PENDING' AND s.branch <> ''
 """  # noqa: S608 - the columns are a constant

@@ -284,6 +284,7 @@ class Run:
             self.finish,
             dict(self.state.answers),
             (self.state.steps_inside, self.state.attempts_inside),
+            dict(self.state.reserve),
         )
 
     def restore(self, before: tuple[Any, ...]) -> None:
@@ -293,6 +294,7 @@ class Run:
         self.due_at, self.finish = before[5], before[6]
         self.state.answers = before[7]
         self.state.steps_inside, self.state.attempts_inside = before[8]
+        self.state.reserve = before[9]
 
     def recorded(self) -> None:
         """Note that everything so far is committed."""

@@ -30,14 +30,17 @@ from workflows.definition.shorthand import expand
 
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _RUN_ID = UUID("01890000-0000-7000-8000-000000000001")
-_MOST_PASSES = 10_000
+_MOST_PASSES = 100_000
 
 Answers = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """One call of an action that touches the world, or (with ``apply``) one write of our own."""
+    """One call of an action that touches the world, or (with ``apply``) one write of our own.
+
+    ``item`` is the path of the item in a loop, "3" or "3.0".
+    """
 
     step_id: str
     action_key: str
@@ -45,6 +48,7 @@ class Effect:
     inputs: Mapping[str, Any]
     idempotency_key: UUID | None = None
     apply: Apply | None = None
+    item: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +141,7 @@ class _Player:
                 self.reply(command)
             if progress.finish:
                 return self.played(progress.finish)
-            if not commands and not self.wait(progress.due_at):
+            if not commands and not progress.has_more and not self.wait(progress.due_at):
                 return self.played(None)
         raise AssertionError(f"The run did not end within {_MOST_PASSES} passes.")
 
@@ -200,10 +204,16 @@ class _Player:
             error=finish.error if finish else None,
             path=tuple(dict.fromkeys(record.step_id for record in ended)),
             effects=tuple(self.effects),
-            steps={step_id: record for (step_id, _), record in self.state.latest.items()},
+            steps=self.steps(),
             records=tuple(self.records),
             ended_at=self.now,
         )
+
+    def steps(self) -> dict[str, StepRecord]:
+        """Return the latest record of each step; of those in loops that of their last item."""
+        inside = {r.step_id: r for r in self.records if r.item is not None}
+        outside = {r.step_id: r for r in self.state.latest.values() if r.item is None}
+        return inside | outside
 
 
 def _effect(command: CallEffect | ApplyWrite) -> Effect:
@@ -213,6 +223,7 @@ def _effect(command: CallEffect | ApplyWrite) -> Effect:
         attempt=command.attempt,
         inputs=command.inputs,
         idempotency_key=command.idempotency_key,
+        item=command.item,
         apply=command.apply if isinstance(command, ApplyWrite) else None,
     )
 

@@ -20,7 +20,7 @@ from runtime.engine.loop_steps import LARGEST_ITEM_BYTES, LARGEST_LIST_BYTES, it
 from runtime.engine.outcomes import close_open_steps, error_json
 from runtime.engine.plan import PlanLoop, PlanStep
 from runtime.engine.progress import Progress
-from runtime.engine.state import Collected, StepRecord
+from runtime.engine.state import Collected, StepKey, StepRecord
 from runtime.engine.walk import Walk
 
 Error = Mapping[str, Any]
@@ -324,12 +324,13 @@ class _Course:
         """Drop what is known of an item's steps; return when the first of them began."""
         state = self.walk.state
         started = []
-        keys = [(step.id, path) for step in self.loop.body]
+        keys: list[StepKey] = [(step.id, path) for step in self.loop.body]
         if any(step.loop for step in self.loop.body):
             keys += [key for key in state.latest if key[1] != path and _is_inside(key[1], path)]
         for key in keys:
             record = state.latest.pop(key, None)
             state.collected.pop(key, None)
+            state.reserve.pop(key, None)
             if record is None or record.status == "SKIPPED":
                 continue
             if record.kind != "loop":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,17 @@ from runtime import executions, recovery
 from runtime.draining import run_until_idle
 from runtime.engine.tests.making import act, control
 from runtime.models import ExecutionTimer, StepExecution, Task
-from runtime.tests.driving import NEVER, World, drain, engine, fresh, publish, start
+from runtime.runs import Run
+from runtime.tests.driving import (
+    NEVER,
+    World,
+    drain,
+    engine,
+    fresh,
+    publish,
+    raising,
+    start,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -91,10 +102,9 @@ def until(found, is_over):
 def test_the_loops_own_row_shows_how_far_it_is():
     world = World()
     execution = begin(loop(), inside("s", "send"))
-    seen = []
 
     with engine(world) as found:
-        until(found, lambda: seen.append(fresh(execution)) or seen[-1].is_final or world.calls)
+        until(found, lambda: world.calls)
         row = row_of(execution)
         run_until_idle(found)
 
@@ -106,7 +116,7 @@ def test_the_loops_own_row_shows_how_far_it_is():
 def test_a_long_loop_ends_in_bounded_memory_and_in_many_commits():
     workflow = publish(loop(concurrency=5), inside("a"), inside("s", "send"))
     execution = start(workflow, {"items": list(range(MANY))})
-    held = []
+    held: list[int] = []
 
     def is_over():
         held.extend(len(run.state.latest) for run in found.held.values())
@@ -162,10 +172,14 @@ def test_after_a_wait_only_rows_of_open_items_are_read(monkeypatch):
         control("wait", "delay", {"for": {"value": 1, "unit": "hours"}}, parent="each"),
         items=6,
     )
-    loaded = []
-    load = "runtime.runs.Run.load"
-    real = __import__("runtime.runs").runs.Run.load
-    monkeypatch.setattr(load, lambda run, rows: real(run, loaded.append(list(rows)) or loaded[-1]))
+    loaded: list[Any] = []
+    real = Run.load
+
+    def load(run, rows):
+        loaded.append(list(rows))
+        real(run, loaded[-1])
+
+    monkeypatch.setattr(Run, "load", load)
 
     for _ in range(4):
         drain()
@@ -308,3 +322,48 @@ def test_a_failed_item_is_named_by_the_run():
     assert fresh(execution).status == "FAILED"
     assert fresh(execution).error["message"] == "Step each, item 1, step s: Never."
     assert row_of(execution, "each", "1").status == "FAILED"
+
+
+def test_a_retry_does_nothing_again_that_an_item_did(monkeypatch):
+    world, failing = World(), {"2"}
+
+    def reply(ctx, inputs):
+        if str(inputs["n"]) in failing:
+            raise NEVER
+        return {"n": inputs["n"]}
+
+    world.answers["send"] = reply
+    monkeypatch.setattr("runtime.retrying.catalog", lambda: world)
+    execution = begin(
+        loop(output="{{ steps.s.output.n }}"),
+        inside("s", "send", cfg={"n": "{{ item }}"}),
+        items=4,
+    )
+    drain(world)
+    assert fresh(execution).status == "FAILED"
+    failing.clear()
+
+    new = executions.retry(fresh(execution), user=None)
+    drain(world)
+
+    assert fresh(new).status == "SUCCESS", fresh(new).error
+    assert row_of(new).result_data["items"] == [0, 1, 2, 3]
+    assert [inputs["n"] for _, inputs, _ in world.calls] == [0, 1, 2, 2, 3]
+    assert set(rows_of(new, "s").values()) == {"SUCCESS"}
+
+
+def test_a_retry_keeps_a_loop_that_went_on_past_failures(monkeypatch):
+    world = World()
+    world.answers["send"] = raising(NEVER)
+    world.answers["fire"] = raising(NEVER)
+    monkeypatch.setattr("runtime.retrying.catalog", lambda: world)
+    execution = begin(loop(on_error="continue"), inside("s", "send"), act("f", "fire"))
+    drain(world)
+    assert fresh(execution).status == "FAILED"
+
+    new = executions.retry(fresh(execution), user=None)
+    drain(world)
+
+    assert fresh(new).status == "SUCCESS", fresh(new).error
+    assert [key for key, _, _ in world.calls] == ["send", "send", "send", "fire", "fire"]
+    assert row_of(new).result_data == {"count": 3, "succeeded": 2, "failed": 1}

@@ -157,3 +157,25 @@ def test_approvals_and_called_workflows_get_the_answers_given():
     assert run(APPROVAL, {}).status == "WAITING"
     failed = run(APPROVAL, {}, answers={"ok": "approved", "call": PermanentError("No.")})
     assert failed.error["message"].endswith("No.")
+
+
+def test_loops_are_played_item_by_item():
+    document = {
+        "name": "Each",
+        "steps": [
+            {
+                "id": "each",
+                "kind": "loop",
+                "cfg": {"list": "{{ event.leads }}", "output": "{{ steps.ask.output.status }}"},
+            },
+            {"id": "ask", "kind": "action", "action_key": "http_request", "parent": "each",
+             "cfg": {"method": "GET", "url": "https://example.com/{{ item }}"}},
+        ],
+    }  # fmt: skip
+
+    played = run(document, {"leads": ["a", "b"]}, answers={"ask": {"status": 200}})
+
+    assert played.status == "SUCCESS"
+    assert [effect.item for effect in played.effects] == ["0", "1"]
+    assert played.steps["each"].output["items"] == [200, 200]
+    assert played.steps["ask"].item == "1"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from collections.abc import Callable
 from datetime import timedelta
@@ -308,8 +309,13 @@ def test_a_write_inside_a_loop_has_a_key_for_each_item():
     plan = make_plan(loop(), inside("a", "write"))
     state = with_items(1, 2)
 
-    keys = []
-    play(plan, state, lambda write: keys.append(write.idempotency_key) or {"id": 1})
+    keys: list[Any] = []
+
+    def made(write: Any) -> Any:
+        keys.append(write.idempotency_key)
+        return {"id": 1}
+
+    play(plan, state, made)
 
     assert keys == [idempotency_key(RUN_ID, "a", "0"), idempotency_key(RUN_ID, "a", "1")]
 
@@ -416,8 +422,8 @@ def until(**cfg: Any) -> dict[str, Any]:
 
 
 def counting() -> Answer:
-    seen: list[Any] = []
-    return lambda call: {"n": seen.append(call) or len(seen) - 1}
+    numbers = itertools.count()
+    return lambda call: {"n": next(numbers)}
 
 
 def test_a_loop_repeats_until_its_condition_holds():
