@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from celery.bootsteps import CLOSE, RUN
+from celery.bootsteps import CLOSE, RUN  # type: ignore[attr-defined] # missing in the stubs
 from celery.exceptions import WorkerShutdown
 from celery.worker.consumer import Consumer
 
@@ -12,16 +13,16 @@ from leadsend.consumer import PatientConsumer
 
 
 @pytest.fixture
-def patient(monkeypatch):
+def patient(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A consumer whose connection cannot even be closed; ``falls`` is what its starts raise."""
-    made = PatientConsumer.__new__(PatientConsumer)
+    made: Any = PatientConsumer.__new__(PatientConsumer)
     made.blueprint = Mock(state=RUN)
     made.connection = Mock(close=Mock(side_effect=AttributeError("client")))
     made.on_close = Mock()
     made._cancel_connection_timer_entries = Mock()
     made.falls = []
 
-    def start(self):
+    def start(self: Any) -> None:
         if self.falls:
             raise self.falls.pop()
         self.blueprint.state = CLOSE

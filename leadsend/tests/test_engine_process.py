@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -11,7 +12,7 @@ from leadsend import engine_process
 @pytest.fixture
 def batches(monkeypatch):
     """What the bulk worker answers, call by call; an exception is raised."""
-    left = []
+    left: list[Any] = []
 
     def work():
         answer = left.pop(0)
@@ -19,8 +20,10 @@ def batches(monkeypatch):
             raise answer
         return answer
 
-    monkeypatch.setattr(engine_process.bulk_working, "work", work)
-    monkeypatch.setattr(engine_process.django_connection, "close", lambda: left.append("hung up"))
+    monkeypatch.setattr("leadsend.engine_process.bulk_working.work", work)
+    monkeypatch.setattr(
+        "leadsend.engine_process.django_connection.close", lambda: left.append("hung up")
+    )
     return left
 
 
@@ -53,8 +56,10 @@ def test_one_turn_leaves_room_for_other_engines(batches):
 @pytest.mark.parametrize("error", [DatabaseError("away"), RuntimeError("a bug")])
 def test_the_reaper_outlives_whatever_goes_wrong(monkeypatch, error):
     hung_up = []
-    monkeypatch.setattr(engine_process.recovery, "reap", Mock(side_effect=error))
-    monkeypatch.setattr(engine_process.django_connection, "close", lambda: hung_up.append(True))
+    monkeypatch.setattr("leadsend.engine_process.recovery.reap", Mock(side_effect=error))
+    monkeypatch.setattr(
+        "leadsend.engine_process.django_connection.close", lambda: hung_up.append(True)
+    )
 
     engine_process.reap_once()
 

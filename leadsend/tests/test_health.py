@@ -67,7 +67,7 @@ def test_probes_say_that_the_database_is_away(client, monkeypatch, path):
 
 def test_health_tells_of_missing_months_and_of_a_full_disk(client, monkeypatch):
     usage = SimpleNamespace(total=100, free=9)
-    monkeypatch.setattr(health.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr("leadsend.health.shutil.disk_usage", lambda _: usage)
     fine = client.get("/healthz").json()
     monkeypatch.setattr(health, "FEWEST_MONTHS_AHEAD", 99)
 

@@ -22,7 +22,9 @@ def done(monkeypatch):
             raise found.error
 
     monkeypatch.setattr(housekeeping, "CHORES", (first, lambda: found.seen.append("second")))
-    monkeypatch.setattr(housekeeping.connection, "close", lambda: found.seen.append("hung up"))
+    monkeypatch.setattr(
+        "leadsend.housekeeping.connection.close", lambda: found.seen.append("hung up")
+    )
     return found
 
 
@@ -32,7 +34,7 @@ def test_partitions_and_old_keys_are_looked_after():
 
 @pytest.mark.django_db
 def test_the_chores_can_be_done_again_and_again(monkeypatch):
-    monkeypatch.setattr(housekeeping.connection, "close", lambda: None)
+    monkeypatch.setattr("leadsend.housekeeping.connection.close", lambda: None)
 
     assert housekeeping.tidy()
     assert housekeeping.tidy()

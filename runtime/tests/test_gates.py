@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -144,9 +145,9 @@ def test_a_database_that_is_away_opens_all_gates(gate):
 
 
 @pytest.fixture
-def toll():
+def toll() -> Any:
     """A world in which the effect passes a gate that a test can close."""
-    world = World()
+    world: Any = World()
     world.closed = []
 
     async def pass_gate(ctx, inputs):

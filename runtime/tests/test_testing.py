@@ -153,9 +153,13 @@ def test_approvals_and_called_workflows_get_the_answers_given():
 
     assert played.output["input"] == {"a": 1}
     assert played.ended_at == START + timedelta(hours=3)
-    assert [effect.apply.act for effect in played.effects] == ["approval.create", "execution.start"]
+    assert [effect.apply and effect.apply.act for effect in played.effects] == [
+        "approval.create",
+        "execution.start",
+    ]
     assert run(APPROVAL, {}).status == "WAITING"
     failed = run(APPROVAL, {}, answers={"ok": "approved", "call": PermanentError("No.")})
+    assert failed.error
     assert failed.error["message"].endswith("No.")
 
 

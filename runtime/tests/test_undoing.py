@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -66,8 +67,8 @@ def test_a_failed_run_undoes_what_it_did_and_says_so():
 
 def crash_in(world: World, undo: str) -> Execution:
     """Let the process die while it calls an undo step, and another one take over."""
-    execution = start(booking())
-    usual = world.answers["send"]
+    execution: Execution = start(booking())
+    usual: Any = world.answers["send"]
 
     async def hang(ctx, inputs):
         if inputs.get("undo") == undo:

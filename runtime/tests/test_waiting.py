@@ -241,6 +241,7 @@ def test_an_approval_makes_a_task_and_goes_on_with_its_answer():
     drain()
     task = Task.objects.get()
     assert task.title == "Discount?"
+    assert task.form is not None
     assert [answer["key"] for answer in task.form["answers"]] == ["approved", "rejected"]
 
     human_tasks.complete(task, user=None, answer={"answer": "approved", "comment": "Fine."})
@@ -351,6 +352,8 @@ def test_a_workflow_that_calls_itself_ends_at_the_fifth_call():
 
     assert Execution.objects.filter(status="FAILED").count() == 6
     deepest = Execution.objects.order_by("-depth").first()
+    assert deepest is not None
+    assert deepest.error is not None
     assert deepest.depth == 5
     assert deepest.error["code"] == "too_deep"
     assert "Top → Again → Again → Again → Again → Again → Again" in deepest.error["message"]

@@ -85,6 +85,7 @@ def test_an_event_may_start_a_workflow_and_answer_a_wait(make_workflow, project)
 
     assert Execution.objects.count() == 1
     fate = TriggerEvent.objects.get(pk=event_id).fate
+    assert fate is not None
     assert fate["reason"] == "It started one run and answered a waiting run."
 
 
@@ -129,4 +130,6 @@ def test_nothing_more_is_asked_while_nobody_waits(project):
 
         dispatch_all()
 
-    assert TriggerEvent.objects.get().fate["code"] == "no_subscription"
+    fate = TriggerEvent.objects.get().fate
+    assert fate is not None
+    assert fate["code"] == "no_subscription"

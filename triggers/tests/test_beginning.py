@@ -10,7 +10,7 @@ from psycopg import OperationalError
 from leadsend.lib import clock, ids
 from leadsend.lib.postgres import AWAY, connect
 from registry.catalog import catalog
-from runtime import committing, draining, recovery
+from runtime import beginning, committing, draining, recording, recovery
 from runtime.draining import Engine, Options, run_until_idle
 from runtime.models import Execution, ExecutionBatch, StepExecution
 from triggers import dispatch
@@ -55,12 +55,15 @@ def test_a_pure_run_costs_two_commits_and_one_write_of_its_row(make_workflow):
         assert len(count) == 2
     execution = Execution.objects.get()
     assert execution.status == "SUCCESS"
+    assert execution.subscription_id is not None
     assert execution.id == ids.execution_id(event_id, execution.subscription_id)
     assert (execution.trigger_event_id, execution.business_key) == (event_id, EVENT["email"])
     assert (execution.context_data, execution.request_data) == (EVENT, {"method": "POST"})
     assert (execution.fence, execution.trigger_key, execution.trigger_type) == (1,) + (
         "manual",
     ) * 2
+    assert execution.claimed_at is not None
+    assert execution.ended_at is not None
     assert execution.created_at <= execution.claimed_at <= execution.ended_at
     assert StepExecution.objects.get().result_data == {"who": execution.claimed_at.isoformat()}
     assert not InboxEntry.objects.exists()
@@ -140,7 +143,8 @@ def test_a_first_commit_whose_answer_was_lost_is_not_made_twice(make_workflow, m
     arrive(make_workflow("manual", steps=steps), EVENT)
     sent = []
     monkeypatch.setattr("runtime.effects.mail_building.check", lambda *_: sent.append(True))
-    real, lost = committing.commit, []
+    real = committing.commit
+    lost: list[bool] = []
 
     def commit(link, runs, **options):
         said = real(link, runs, **options)
@@ -178,14 +182,14 @@ def test_a_take_whose_answer_was_lost_is_given_back_and_is_no_crash(make_workflo
 def test_one_that_cannot_be_recorded_does_not_take_its_batch_along(make_workflow, monkeypatch):
     bad = arrive(make_workflow("manual"))
     good = arrive(make_workflow("manual", name="Other"))
-    real = committing.recording.record
+    real = recording.record
 
     def record(link, runs, **options):
         if any(run.claimed.start.event_id == bad for run in runs):
             raise ValueError("cannot be recorded")
         return real(link, runs, **options)
 
-    monkeypatch.setattr(committing.recording, "record", record)
+    monkeypatch.setattr(recording, "record", record)
     with own_engine() as engine:
         engine.once()
 
@@ -199,7 +203,7 @@ def test_one_that_cannot_be_recorded_does_not_take_its_batch_along(make_workflow
 def test_one_that_cannot_be_begun_is_handed_back_alone(make_workflow, monkeypatch, fate, crashes):
     bad = arrive(make_workflow("manual"))
     arrive(make_workflow("manual", name="Other"))
-    real = draining.begin
+    real = beginning.begin
 
     def begin(link, claimed, **options):
         begun = real(link, claimed, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from rest_framework import serializers
@@ -53,7 +53,9 @@ class ProjectChangeSerializer(StrictModelSerializer):
 
     def validate_failure_workflow_id(self, value: UUID | None) -> UUID | None:
         """Refuse what is no workflow of this project."""
-        workflows = Project.failure_workflow.get_queryset(instance=self.instance or Project())
+        workflows = Project.failure_workflow.get_queryset(
+            instance=cast(Project, self.instance or Project())
+        )
         if value is not None and not workflows.filter(pk=value, project=self.instance).exists():
             raise serializers.ValidationError("This project has no workflow with this id.")
         return value
