@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from leadsend.access.admin_lists import known, own
 from leadsend.access.admin_pages import (
     INSTALLATION,
+    AuditedAdmin,
     ReadOnlyAdmin,
-    ScopedAdmin,
     act_on_each,
     user_of,
 )
@@ -23,9 +23,12 @@ from registry.admin import action_types, ways_in
 from runtime import bulk, circuits, executions, human_tasks
 from runtime.deciding import Decision
 from runtime.models import (
+    BulkItem,
     BulkJob,
     Circuit,
+    ConcurrencyTurn,
     Execution,
+    ExecutionBatch,
     ExecutionQuerySet,
     ExecutionTimer,
     ExecutionWait,
@@ -217,6 +220,37 @@ class BulkJobAdmin(ReadOnlyAdmin):
         )
 
 
+@admin.register(BulkItem)
+class BulkItemAdmin(ReadOnlyAdmin):
+    """What became of each run of an act on many."""
+
+    read_permission = INSTALLATION
+    list_display = ("id", "job", "execution_id", "status", "message", "result_id")
+    list_filter = ("status",)
+    list_select_related = ("job",)
+    ordering = ("-id",)
+
+
+@admin.register(ExecutionBatch)
+class ExecutionBatchAdmin(ReadOnlyAdmin):
+    """Runs that began just now and have no rows of their own yet."""
+
+    read_permission = INSTALLATION
+    list_display = ("id", "worker_id", "claimed_at", "lease_until")
+    ordering = ("-id",)
+
+
+@admin.register(ConcurrencyTurn)
+class ConcurrencyTurnAdmin(ReadOnlyAdmin):
+    """Whose turn it is, of the runs that share a key."""
+
+    read_permission = INSTALLATION
+    list_display = ("execution_id", "key", "place", "most", "is_held", "is_ready", "is_strict")
+    list_filter = ("is_held", "is_ready")
+    search_fields = ("key",)
+    ordering = ("place",)
+
+
 @admin.register(ExecutionTimer)
 class ExecutionTimerAdmin(ReadOnlyAdmin):
     """When waiting runs go on."""
@@ -247,7 +281,7 @@ class WorkerAdmin(ReadOnlyAdmin):
 
 
 @admin.register(RateLimit)
-class RateLimitAdmin(ScopedAdmin):
+class RateLimitAdmin(AuditedAdmin):
     """How often hosts and credentials may be called."""
 
     read_permission = INSTALLATION

@@ -80,6 +80,14 @@ class ScopedAdmin(PlainAdmin):
             return super().get_search_results(request, queryset, search_term)
         return self.with_id(queryset, wanted), False
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Model | None:
+        """Return the row of a key; none has a NUL in it, which PostgreSQL refuses to compare."""
+        if "\x00" in object_id:
+            return None
+        return super().get_object(request, object_id, from_field)
+
     def with_id(self, queryset: QuerySet[Any], wanted: UUID) -> QuerySet[Any]:
         """Keep the row that this id belongs to."""
         return queryset.filter(pk=wanted)

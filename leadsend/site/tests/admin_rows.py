@@ -36,7 +36,18 @@ from leadsend.testing.factories import (
     make_user,
     make_workflow,
 )
-from runtime.models import ExecutionTimer, OutboxMail, Worker
+from runtime.models import (
+    BulkItem,
+    BulkJob,
+    Circuit,
+    ConcurrencyTurn,
+    ExecutionBatch,
+    ExecutionTimer,
+    ExecutionWait,
+    OutboxMail,
+    RateLimit,
+    Worker,
+)
 from triggers.models import (
     EventKey,
     InboxEntry,
@@ -76,6 +87,12 @@ def make_common_rows():
     calendar, _ = BusinessCalendar.objects.get_or_create(key="office", defaults={"name": "Office"})
     Holiday.objects.get_or_create(calendar=calendar, day=date(2026, 12, 25))
     Worker.objects.create(host="host", pid=1)
+    RateLimit.objects.create(key="host:crm.example.com", amount=10)
+    ExecutionBatch.objects.create(
+        id=ids.uuid7(), worker_id=ids.uuid7(), lease_until=now, claimed_at=now, targets=[],
+        execution_ids=[], event_ids=[], target_numbers=[], business_keys=[], replays=[],
+        received_at=[],
+    )  # fmt: skip
     WorkflowTemplate.objects.create(slug="t", name="Template", document="{}")
     InboxEntry.objects.create(id=ids.uuid7(), event_id=ids.uuid7())
     TableChange.objects.create(schema_name="public", table_name="leads", op="insert", row_key="1")
@@ -117,6 +134,9 @@ def _ran(project, workflow, admin, text):
     )
     make_step(run, result_data={"name": text})
     ExecutionTimer.objects.create(execution=run, due_at=now + timedelta(days=1))
+    _waited(project, run, text)
+    job = BulkJob.objects.create(project=project, act="retry", per_second=1, created_by=admin)
+    BulkItem.objects.create(job=job, execution_id=run.pk, status="WAITING", message=text[:500])
     make_task(
         project=project, title=text[:300], description=text, assignee=admin,
         workflow=workflow, execution=run,
@@ -126,6 +146,20 @@ def _ran(project, workflow, admin, text):
         to=text, subject=text[:998], text=text,
     )  # fmt: skip
     audit.record("test.act", actor=admin, project=project, obj=run, detail={"name": text})
+
+
+def _waited(project, run, text):
+    ExecutionWait.objects.create(
+        id=ids.uuid7(), project_id=project.pk, execution_id=run.pk, step_id="ask", kind="event",
+        key=text[:300],
+    )  # fmt: skip
+    ConcurrencyTurn.objects.create(
+        execution_id=run.pk, workflow_id=run.workflow_id, key=text[:300], place=clock.now(),
+        most=1, is_held=True,
+    )  # fmt: skip
+    Circuit.objects.create(
+        key=str(project.pk), project=project, name=text[:300], failures=1, failed_at=clock.now()
+    )
 
 
 def _scheduled_by_beat(now):

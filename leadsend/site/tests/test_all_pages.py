@@ -164,7 +164,7 @@ def test_missing_pages_are_answered_in_words(story):
 
 
 def test_failures_are_answered_in_words(story, monkeypatch):
-    monkeypatch.setattr("leadsend.site.home._in_use", lambda user: 1 / 0)
+    monkeypatch.setattr("leadsend.site.home.in_use", lambda user: 1 / 0)
     client = _as(story.owner)
     client.raise_request_exception = False
     page = client.get("/")
