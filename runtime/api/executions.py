@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -66,7 +67,7 @@ class ExecutionViewSet(ProjectViewSet):
         rows.sort(key=lambda row: (row.started_at or row.created_at, row.attempt, row.step_id))
         return Response({"results": [shapes.step(row, run) for row in rows], "next": None})
 
-    @extend_schema(responses=taken.AnyJSON, filters=False)
+    @extend_schema(responses=OpenApiTypes.ANY, filters=False)
     @action(
         detail=True,
         methods=["get"],

@@ -144,7 +144,9 @@ def test_no_errors_no_policy_violations_no_foreign_hosts(story, cookies, watched
     for address in addresses_of(story).values():
         window.open(address).wait_for_load_state("networkidle")
 
-    assert Counter(window.complaints) == Counter()
+    # The server of these tests speaks no websockets: pages try once and go on by polling.
+    complaints = [text for text in window.complaints if not _NO_SOCKET.match(text)]
+    assert Counter(complaints) == Counter()
     assert window.foreign == []
 
 
@@ -175,6 +177,7 @@ def test_every_stop_of_the_tab_key_has_a_name_and_is_seen(story, cookies, watche
     assert stops[0]["name"] == "Skip to content"
 
 
+_NO_SOCKET = re.compile(r"WebSocket connection to '.*/ws/.*' failed: .* response code: 404$")
 _STOP = """() => {
   const at = document.activeElement;
   if (at === document.body) return null;

@@ -19,7 +19,8 @@ BUDGET = {
     "leadsend accept": 2 * WEBS + WORKERS,  # the pump of an engine is one of these
     "leadsend engine": 2 * WORKERS,
     "leadsend wake": WORKERS,
-    "leadsend engine_process": 2 * WORKERS,
+    "leadsend engine_process": 3 * WORKERS,  # reaper, housekeeping, bulk jobs
+    "leadsend gates": WORKERS,
     "leadsend celery": 12 * WORKERS + BEATS,
 }
 
