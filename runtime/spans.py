@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -83,7 +83,7 @@ class Narrator:
         if execution is None:
             return
         rows = StepExecution.objects.of_execution(execution_id).defer("input_data", "result_data")
-        for span in spans_of(execution, list(rows)):
+        for span in spans_of(execution, rows.order_by("started_at", "step_id", "attempt")):
             self._processor.on_end(span)
 
     def _run(self) -> None:
@@ -100,7 +100,7 @@ class Narrator:
                 connection.close()
 
 
-def spans_of(execution: Execution, rows: Sequence[StepExecution]) -> Iterator[Any]:
+def spans_of(execution: Execution, rows: Iterable[StepExecution]) -> Iterator[Any]:
     """Yield the span of an execution and those of its steps that began."""
     root = _place(execution.pk, execution.pk)
     yield _span(
