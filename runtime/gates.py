@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -55,6 +56,8 @@ class Gates:
     def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
         self._connection: Connection | None = None
+        self._in_use = threading.Lock()
+        self._is_closed = False
         self._lock = asyncio.Lock()
         self._seen_at = float("-inf")
         self._limits: dict[str, tuple[int, float]] = {}
@@ -84,8 +87,14 @@ class Gates:
                 log.warning("circuit not written", extra={"error": str(error)[:200]})
 
     def close(self) -> None:
-        """End the connection; nothing is asked any more."""
-        self._forget_connection()
+        """End the connection; nothing is asked any more.
+
+        The thread of an effect that was cut off may still be asking: it then ends the connection.
+        """
+        self._is_closed = True
+        if self._in_use.acquire(timeout=_LOOK_AGAIN_S):
+            self._forget_connection()
+            self._in_use.release()
 
     async def _look(self) -> None:
         if clock.monotonic() - self._seen_at < _LOOK_AGAIN_S:
@@ -149,10 +158,17 @@ class Gates:
         return await asyncio.to_thread(self._execute, statement, given)
 
     def _execute(self, statement: str, given: Any) -> list[tuple[Any, ...]]:
-        if self._connection is None or self._connection.closed:
-            self._connection = self._connect()
-        cursor = self._connection.execute(statement.encode(), given)
-        return cursor.fetchall() if cursor.description else []
+        with self._in_use:
+            try:
+                if self._is_closed:
+                    raise AWAY[0]("the gates are closed")
+                if self._connection is None or self._connection.closed:
+                    self._connection = self._connect()
+                cursor = self._connection.execute(statement.encode(), given)
+                return cursor.fetchall() if cursor.description else []
+            finally:
+                if self._is_closed:
+                    self._forget_connection()
 
     def _forget_connection(self) -> None:
         if self._connection is not None:

@@ -98,27 +98,25 @@ class Leases:
             log.warning("worker's row not closed: the database is away")
 
     def _beat_on(self) -> None:
-        connection: Connection | None = None
         pause_s = 0.0
         while not self._stop.wait(pause_s):
             try:
-                connection = connection or self._sign_on()
-                self.beat(connection)
-                pause_s = self.lease_s / 3
+                with self._connect() as connection:
+                    self._sign_on(connection)
+                    self._beat_regularly(connection)
             except AWAY as error:
                 log.warning("heartbeat failed", extra={"error": str(error)[:200]})
-                if connection:
-                    connection.close()
-                connection = None
                 pause_s = min(1.0, self.lease_s / 10)
-        if connection:
-            connection.close()
 
-    def _sign_on(self) -> Connection:
-        connection = self._connect()
+    def _sign_on(self, connection: Connection) -> None:
         name, pid = socket.gethostname()[:200], os.getpid()
         connection.execute(_SIGN_ON, [self.worker_id, name, pid])
-        return connection
+
+    def _beat_regularly(self, connection: Connection) -> None:
+        while True:
+            self.beat(connection)
+            if self._stop.wait(self.lease_s / 3):
+                return
 
     def beat(self, connection: Connection) -> None:
         """Extend all leases once."""

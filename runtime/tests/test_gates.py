@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -142,6 +143,28 @@ def test_a_database_that_is_away_opens_all_gates(gate):
         await found.report([gate], is_failure=True)
 
     asyncio.run(act())
+
+
+def test_a_connection_that_opens_while_the_gates_close_is_ended(gate):
+    opening, may_open, opened = threading.Event(), threading.Event(), []
+
+    def slowly():
+        opening.set()
+        may_open.wait(10)
+        opened.append(postgres.connect("leadsend test"))
+        return opened[0]
+
+    async def act():
+        found = Gates(slowly)
+        asked = asyncio.ensure_future(found.pass_through(gate))
+        await asyncio.to_thread(opening.wait, 10)
+        asked.cancel()
+        found.close()
+        may_open.set()
+
+    asyncio.run(act())
+
+    assert opened[0].closed
 
 
 @pytest.fixture
