@@ -134,7 +134,10 @@ def test_a_success_in_between_begins_the_count_anew(gate):
 
 
 def test_a_database_that_is_away_opens_all_gates(gate):
+    asked = []
+
     def away():
+        asked.append(True)
         raise postgres.AWAY[0]("away")
 
     async def act():
@@ -143,6 +146,9 @@ def test_a_database_that_is_away_opens_all_gates(gate):
         await found.report([gate], is_failure=True)
 
     asyncio.run(act())
+
+    assert len(asked) == 2  # Both asked, and neither refused.
+    assert not Circuit.objects.exists()
 
 
 def test_a_connection_that_opens_while_the_gates_close_is_ended(gate):
