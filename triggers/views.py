@@ -10,8 +10,11 @@ from leadsend.access.pages import PUBLIC, page
 from leadsend.lib import clock
 from leadsend.lib.errors import LeadSendError, UnreadableInput
 from leadsend.lib.input_guard import MAX_BYTES
-from triggers import hooks, inbox
+from triggers import hooks
 from triggers.hooks import HookAnswer, HookRequest
+from triggers.joint_commit import JointCommit
+
+_commit = JointCommit()
 
 
 @csrf_exempt  # the sender proves itself by the endpoint's own check
@@ -40,7 +43,7 @@ def _reply(request: HttpRequest, token: str) -> HookAnswer:
     reader = hooks.check_head(endpoint, asked)
     body = _body(request)
     event = hooks.event_of(endpoint, asked, body, reader=reader, now=clock.now())
-    return hooks.answer(inbox.accept([event])[0])
+    return hooks.answer(_commit.accept(event))
 
 
 def _body(request: HttpRequest) -> bytes:
