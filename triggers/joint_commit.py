@@ -9,22 +9,25 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Final
 
-from django.db import DatabaseError, connection
+from django.db import DataError, IntegrityError, connection
 
 from leadsend.lib.errors import InvalidInput, LeadSendError, Unavailable
 from triggers import inbox
 from triggers.events import Accepted, NewEvent
 
 LARGEST_GROUP: Final = 100
+# These mean that the data cannot be stored; every other error means that nobody stores now.
+_BAD_DATA: Final = (DataError, IntegrityError, TypeError, ValueError)
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
     event: NewEvent
-    outcome: Accepted | LeadSendError | None = None
+    outcome: Future[Accepted] = field(default_factory=Future)
 
 
 class JointCommit:
@@ -47,17 +50,15 @@ class JointCommit:
         with self._changed:
             self._waiting.append(mine)
         # Whoever commits takes the oldest first, so after enough turns every one has its outcome.
-        while group := self._group_or_outcome_of(mine):
+        while group := self._next_group_unless_settled(mine):
             self._commit(group)
-        if isinstance(mine.outcome, Accepted):
-            return mine.outcome
-        raise mine.outcome or Unavailable(inbox.AWAY)
+        return mine.outcome.result()
 
-    def _group_or_outcome_of(self, mine: _Waiting) -> list[_Waiting]:
-        """Wait for the outcome, then return nothing; or for the turn to commit this group."""
+    def _next_group_unless_settled(self, mine: _Waiting) -> list[_Waiting]:
+        """Wait for the turn to commit a group; return none once ``mine`` has its outcome."""
         with self._changed:
-            self._changed.wait_for(lambda: mine.outcome is not None or not self._is_committing)
-            if mine.outcome is not None:
+            self._changed.wait_for(lambda: mine.outcome.done() or not self._is_committing)
+            if mine.outcome.done():
                 return []
             self._is_committing = True
             return self._next_group()
@@ -82,21 +83,21 @@ def _settle(group: Sequence[_Waiting]) -> None:
         accepted = inbox.accept([one.event for one in group])
     except LeadSendError as error:
         outcome = error
-    except (DatabaseError, TypeError, ValueError):
+    except _BAD_DATA:
         outcome = InvalidInput("The event holds a value that cannot be stored.")
     else:
         for one, answer in zip(group, accepted, strict=True):
-            one.outcome = answer
+            one.outcome.set_result(answer)
     finally:
         _settle_rest(group, outcome)
 
 
 def _settle_rest(group: Sequence[_Waiting], outcome: LeadSendError) -> None:
     """Let one event that cannot be stored not take the others with it."""
-    left = [one for one in group if one.outcome is None]
+    left = [one for one in group if not one.outcome.done()]
     if len(left) > 1 and isinstance(outcome, InvalidInput):
         for one in left:
             _settle([one])
         return
     for one in left:
-        one.outcome = outcome
+        one.outcome.set_exception(outcome)

@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection, connections
+from django.db import ProgrammingError, connection, connections
 
 from leadsend.lib.errors import InvalidInput, Unavailable
 from triggers import inbox
@@ -32,7 +32,7 @@ def new_event(project):
 
 @pytest.fixture
 def groups(monkeypatch):
-    """Let the first commit begin only when ``all_wait`` says so; return the sizes of commits."""
+    """Note the sizes of commits, and hold the first one until the gate is opened."""
     sizes, store = [], inbox.accept
     gate = threading.Event()
 
@@ -43,13 +43,12 @@ def groups(monkeypatch):
         return store(events)
 
     monkeypatch.setattr(inbox, "accept", accept)
-    sizes_and_gate = (sizes, gate)
-    yield sizes_and_gate
+    yield sizes, gate
     gate.set()
 
 
 def answers_of(commit, events, groups):
-    """Hand in all events from threads of their own; the first commit waits for all of them."""
+    """Hand in all events from threads of their own; the first commit waits until all wait."""
     sizes, gate = groups
 
     def accept(event):
@@ -114,6 +113,16 @@ def test_all_are_refused_while_the_database_is_away(new_event, monkeypatch):
     for number in range(2):
         with pytest.raises(Unavailable):
             commit.accept(new_event(number))
+
+
+def test_a_fault_of_the_schema_is_not_blamed_on_the_event(new_event, monkeypatch):
+    def no_table(events):
+        raise ProgrammingError("relation does not exist")
+
+    monkeypatch.setattr(inbox, "accept", no_table)
+
+    with pytest.raises(ProgrammingError):
+        JointCommit().accept(new_event(1))
 
 
 def test_a_fault_nobody_thought_of_leaves_no_thread_waiting(new_event, monkeypatch):
