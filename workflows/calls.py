@@ -1,4 +1,4 @@
-"""Workflows that call each other: what can be seen of it before anything runs."""
+"""Workflows that name others, to call or to handle failures: what is seen before anything runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from workflows.definition import canonical, pointer
 from workflows.models import Workflow
 
 _DEEPEST = 20
+_HANDLER = "/settings/on_failure"
 
 
 def problems_of_calls(workflow: Workflow, document: Mapping[str, Any]) -> list[Problem]:
@@ -41,6 +42,31 @@ def problems_of_calls(workflow: Workflow, document: Mapping[str, Any]) -> list[P
             message = f"“{called}” is not live: a run that calls it fails until it is published."
             problems.append(_problem("workflow_not_live", message, path, step_id, Severity.WARNING))
     return problems
+
+
+def problems_of_handler(workflow: Workflow, document: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with the workflow that a document names to handle its failures.
+
+    One that the project does not have refuses publishing; one that is not live is a warning.
+    Queries only where one is named.
+    """
+    settings = document.get("settings")
+    name = settings.get("on_failure") if isinstance(settings, Mapping) else None
+    if not isinstance(name, str) or not name:
+        return []
+    handler = _known(workflow.project_id, [name]).get(name)
+    if handler is None:
+        message = (
+            f"There is no workflow “{name}” in this project to handle failures: choose another."
+        )
+        return [_problem("unknown_workflow", message, _HANDLER, None)]
+    # One that names itself is about to be live.
+    if handler.pk == workflow.pk or _is_live(handler):
+        return []
+    message = (
+        f"“{handler}” is not live: failures go to the project's handler until it is published."
+    )
+    return [_problem("workflow_not_live", message, _HANDLER, None, Severity.WARNING)]
 
 
 def _calls(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -102,6 +128,6 @@ def _is_live(workflow: Workflow) -> bool:
 
 
 def _problem(
-    code: str, message: str, path: str, step_id: str, severity: Severity = Severity.ERROR
+    code: str, message: str, path: str, step_id: str | None, severity: Severity = Severity.ERROR
 ) -> Problem:
     return Problem(code=code, message=message, path=path, step_id=step_id, severity=severity)

@@ -16,7 +16,8 @@ def problems_of(workflow: Workflow, document: Mapping[str, Any]) -> list[Problem
     """Return the problems of a document that is, or is to become, one of this workflow."""
     problems = validate(document, catalog=catalog())
     problems += variables.missing_secrets(workflow, document)
-    return problems + calls.problems_of_calls(workflow, document)
+    problems += calls.problems_of_calls(workflow, document)
+    return problems + calls.problems_of_handler(workflow, document)
 
 
 def refuse_errors(problems: list[Problem]) -> None:

@@ -4,7 +4,8 @@ import pytest
 from django.core.files.storage import storages
 from django.test import override_settings
 
-from leadsend.lib.errors import InvalidInput
+from leadsend.access.models import Project
+from leadsend.lib.errors import InvalidInput, Severity
 from workflows import drafts, publishing
 from workflows.definition import upgrades
 from workflows.models import Workflow
@@ -85,3 +86,46 @@ def test_a_circle_over_live_versions_refuses_publishing(make, dev):
 
     with pytest.raises(InvalidInput, match="A again → C → B → A again"):
         publishing.publish(first, user=dev)
+
+
+@pytest.fixture
+def handled_by(project, dev, objects):
+    def build(handler, name="Handled"):
+        document = {
+            "name": name,
+            "triggers": ["manual"],
+            "steps": [{"id": "end", "kind": "end"}],
+            "settings": {"on_failure": handler},
+        }
+        return drafts.create_workflow(project, dev, document)
+
+    return build
+
+
+def test_failures_may_be_handled_by_another_by_slug_or_id(make, handled_by):
+    other = make("Handler")
+
+    assert codes(handled_by(other.slug, "By slug")) == []
+    assert codes(handled_by(str(other.pk), "By id")) == []
+
+
+def test_a_handler_that_is_not_there_refuses_publishing_with_the_place(handled_by, dev):
+    with pytest.raises(InvalidInput, match="no workflow “nowhere”") as refused:
+        publishing.publish(handled_by("nowhere"), user=dev)
+
+    assert refused.value.problems[0].path == "/settings/on_failure"
+
+
+def test_a_handler_that_is_not_live_is_a_warning(make, handled_by):
+    other = make("Handler", publish=False)
+
+    expected = [("workflow_not_live", "/settings/on_failure", Severity.WARNING)]
+    assert codes(handled_by(other.slug)) == expected
+
+
+def test_a_handler_of_another_project_is_not_there(make, handled_by, dev):
+    other = make("Handler")
+    elsewhere = Project.objects.create(name="Elsewhere", slug="elsewhere")
+    Workflow.objects.filter(pk=other.pk).update(project=elsewhere)
+
+    assert codes(handled_by(str(other.pk)))[0][0] == "unknown_workflow"
