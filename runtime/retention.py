@@ -73,8 +73,8 @@ def prune(*, most: int = MOST) -> Pruned:
 
     Runs that ended well are kept 30 days from their end, failed ones 90, unless their workflow's
     live version says otherwise (``settings.retention``). Must not be called inside a transaction
-    that matters: each batch commits by itself. Unfinished runs always stay. Kept mails go with the
-    longest of these times. Two at once do each other no harm.
+    that matters: each batch commits by itself. Unfinished runs always stay. Kept mails and ended bulk
+    jobs go with the longest of these times. Two at once do each other no harm.
     """
     now = database_now()
     rules = _rules()
@@ -83,7 +83,9 @@ def prune(*, most: int = MOST) -> Pruned:
     deleted = 0
     for rule in rules:
         deleted += delete_ended(rule, now=now, most=most - deleted)
-    mails = _delete_mails(before=now - longest)
+    mails = _delete_in_batches(_DELETE_MAILS, ids.lowest_at(now - longest))
+    _delete_in_batches(_DELETE_BULK_ITEMS, now - longest)
+    _delete_in_batches(_DELETE_BULK_JOBS, now - longest)
     turns.forget_ended()
     return Pruned(executions=deleted, mails=mails, months=tuple(months))
 
@@ -166,11 +168,12 @@ def _delete(batch: list[UUID]) -> None:
         cursor.execute("DELETE FROM workflow_execution WHERE id = ANY(%s)", [batch])
 
 
-def _delete_mails(*, before: datetime) -> int:
+def _delete_in_batches(statement: str, before: datetime | UUID) -> int:
+    """Delete what lies before a moment, or before the lowest id of one; return how many rows."""
     deleted = 0
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(_DELETE_MAILS, [ids.lowest_at(before), BATCH])
+            cursor.execute(statement, [before, BATCH])
             count = int(cursor.rowcount)
         deleted += count
         if count < BATCH:
@@ -234,4 +237,14 @@ _LEFT_BEHIND: Final = (
 )
 _DELETE_MAILS: Final = """
 DELETE FROM outbox_mail WHERE id IN (SELECT id FROM outbox_mail WHERE id < %s ORDER BY id LIMIT %s)
+"""
+_DELETE_BULK_ITEMS: Final = """
+DELETE FROM bulk_item WHERE id IN (
+  SELECT i.id FROM bulk_job j JOIN bulk_item i ON i.job_id = j.id
+   WHERE j.status <> 'RUNNING' AND j.ended_at < %s LIMIT %s)
+"""
+_DELETE_BULK_JOBS: Final = """
+DELETE FROM bulk_job WHERE id IN (
+  SELECT id FROM bulk_job j WHERE status <> 'RUNNING' AND ended_at < %s
+     AND NOT EXISTS (SELECT FROM bulk_item WHERE job_id = j.id) LIMIT %s)
 """

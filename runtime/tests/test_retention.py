@@ -8,12 +8,21 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import Count
 from django_celery_beat.models import PeriodicTask
 
 from leadsend.lib import clock, ids
 from leadsend.lib.db import partition_name
 from runtime import jobs, retention
-from runtime.models import Execution, ExecutionTimer, OutboxMail, StepExecution, Task
+from runtime.models import (
+    BulkItem,
+    BulkJob,
+    Execution,
+    ExecutionTimer,
+    OutboxMail,
+    StepExecution,
+    Task,
+)
 from runtime.retention import PARTITIONED
 from runtime.tests.conftest import DOCUMENT
 from workflows import drafts, publishing
@@ -107,6 +116,25 @@ def test_nothing_that_names_a_run_is_left_behind(ended, old_month):
     assert (pruned.executions, pruned.mails) == (1, 1)
     assert [(task.title, task.execution_id) for task in Task.objects.all()] == [("PENDING", None)]
     assert [timer.execution_id for timer in ExecutionTimer.objects.all()] == [waiting.pk]
+
+
+def test_ended_bulk_jobs_go_with_their_items_and_others_stay(make, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 2)
+    project, now = make("SUCCESS").project_id, clock.now()
+    for status, days in (("DONE", 91), ("CANCELLED", 91), ("DONE", 89), ("RUNNING", 91)):
+        at = now - timedelta(days=days)
+        ended_at = None if status == "RUNNING" else at
+        given = {"project_id": project, "act": "retry", "per_second": 1, "status": status}
+        job = BulkJob.objects.create(ended_at=ended_at, **given)
+        BulkItem.objects.bulk_create(
+            BulkItem(job=job, execution_id=ids.uuid7(), status="DONE") for _ in range(3)
+        )
+
+    retention.prune()
+
+    left = BulkJob.objects.annotate(count=Count("items")).values_list("status", "count")
+    assert sorted(left) == [("DONE", 3), ("RUNNING", 3)]
+    assert BulkItem.objects.count() == 6
 
 
 def test_a_task_of_a_dropped_month_no_longer_leads_to_its_run(old_month, make):
