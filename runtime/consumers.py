@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -86,7 +87,13 @@ class ExecutionConsumer(ChangesConsumer):
         if found is None:
             return []
         self.current = found
-        return [live.execution_group(found.execution_id)]
+        return [live.runs_group(found.execution_id)]
+
+    async def runs_change(self, message: dict[str, Any]) -> None:
+        """Keep the run's new state, when it is among those that changed."""
+        status = message["statuses"].get(str(self.current.execution_id))
+        if status is not None:
+            await self.change(replace(self.current, status=status).message())
 
     async def greet(self) -> None:
         """Send the present state."""

@@ -89,7 +89,7 @@ from runtime.tests.test_live import change
 
 class Layer:
     async def group_send(self, group, message):
-        print(group.split(".")[0], message["status"], flush=True)
+        print(group.split(".")[0], message["type"], flush=True)
         told.set()
 
 import threading
@@ -110,7 +110,7 @@ def test_the_thread_that_tells_keeps_no_process_from_ending():
         check=True,
     )
 
-    assert told.stdout.splitlines()[0] == "execution SUCCESS"
+    assert told.stdout.splitlines()[0] == "workflow change"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -181,6 +181,51 @@ def test_a_run_is_shown_live_to_who_may_see_it_and_to_nobody_else(people, workfl
         assert await opened(f"/ws/executions/{ids.uuid7()}/", vera) is None
 
     asyncio.run(story())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_looks_at_a_run_hears_nothing_of_others_in_the_same_message(people, workflow):
+    vera, *_ = people
+    run = make_execution(workflow, "RUNNING")
+    beside = ids.uuid7()
+    beside = type(beside)(int=beside.int - beside.int % live._SHARES + run.pk.int % live._SHARES)
+    assert live.runs_group(beside) == live.runs_group(run.pk)
+
+    async def story():
+        socket = await opened(f"/ws/executions/{run.pk}/", vera)
+        await socket.receive()
+        assert await live.send([change("FAILED", beside)])
+        assert await socket.hears_nothing()
+        now = replace(live.change_of(run), status="SUCCESS")
+        assert await live.send([change("FAILED", beside), now])
+        told = await socket.receive()
+        assert (told["execution_id"], told["status"]) == (str(run.pk), "SUCCESS")
+        assert await socket.hears_nothing()
+        await socket.leave()
+
+    asyncio.run(story())
+
+
+def test_however_many_runs_change_few_messages_tell_of_them(monkeypatch):
+    sent = []
+
+    class Layer:
+        async def group_send(self, group, message):
+            sent.append((group, message))
+
+    monkeypatch.setattr(live, "get_channel_layer", Layer)
+    project, workflow = ids.uuid7(), ids.uuid7()
+    runs = [
+        replace(change("WAITING"), project_id=project, workflow_id=workflow)
+        for _ in range(live.MOST_KEPT)
+    ]
+
+    assert asyncio.run(live.send(runs))
+
+    told = [message["statuses"] for group, message in sent if group.startswith("runs.")]
+    assert {run for one in told for run in one} == {str(run.execution_id) for run in runs}
+    assert len(sent) <= live._SHARES + live.MOST_AT_HOME + 1
+    assert max(len(json.dumps(one)) for one in told) < 8000
 
 
 @pytest.mark.django_db(transaction=True)
