@@ -9,6 +9,7 @@ import pytest
 
 from leadsend.access.models import Membership, Project, Role, User
 from leadsend.lib import clock, ids
+from leadsend.testing import object_storage
 from runtime.models import FINAL_EXECUTION, Execution, StepExecution
 from workflows import drafts, publishing
 
@@ -21,6 +22,24 @@ DOCUMENT = {
         for step in ("first", "second", "third")
     ],
 }
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """A real HTTP server on loopback that speaks S3; returns its address."""
+    with object_storage.running_s3() as address:
+        yield address
+
+
+@pytest.fixture(params=["files", "s3"])
+def objects_stored(request, tmp_path):
+    """Run a test with objects on files, and on an S3 server with real boto3."""
+    if request.param == "files":
+        storage = object_storage.objects_on_files(tmp_path)
+    else:
+        storage = object_storage.objects_on_s3(request.getfixturevalue("s3_server"))
+    with storage:
+        yield request.param
 
 
 @pytest.fixture

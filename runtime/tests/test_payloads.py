@@ -80,7 +80,7 @@ def test_nobody_can_pass_a_value_off_as_a_reference(value):
     assert not isinstance(parsed(text), Reference)
 
 
-def test_what_is_put_comes_back_and_lies_sealed_under_its_hash(make):
+def test_what_is_put_comes_back_and_lies_sealed_under_its_hash(make, objects_stored):
     run = make("PENDING")
     data = json.dumps(of_size(400_000)).encode()
 
@@ -93,7 +93,7 @@ def test_what_is_put_comes_back_and_lies_sealed_under_its_hash(make):
     assert payloads.put(data, project_id=run.project_id) == reference
 
 
-def test_an_object_opens_for_its_own_project_only(make):
+def test_an_object_opens_for_its_own_project_only(make, objects_stored):
     run = make("PENDING")
     reference = payloads.put(b'{"a": 1}', project_id=run.project_id)
     stolen = objects.get(payloads.key_of(reference, run.project_id))
@@ -105,7 +105,7 @@ def test_an_object_opens_for_its_own_project_only(make):
 
 
 @pytest.mark.parametrize("size", [INLINE_LIMIT - 1, INLINE_LIMIT, INLINE_LIMIT + 1])
-def test_steps_read_and_write_large_values_byte_by_byte(size):
+def test_steps_read_and_write_large_values_byte_by_byte(size, objects_stored):
     world = World()
     world.answers["send"] = lambda ctx, inputs: inputs["answer"]
     cfg = {"answer": "{{ event }}"}
@@ -191,7 +191,7 @@ def key_of(run):
     return ids.idempotency_key(run.pk, "one")
 
 
-def test_a_lost_object_ends_the_run_with_a_sentence():
+def test_a_lost_object_ends_the_run_with_a_sentence(objects_stored):
     workflow = publish({"id": "one", "kind": "action", "action_key": "send", "cfg": {}})
     run = start(workflow, large(of_size(300_000), workflow))
     objects.delete(payloads.key_of(run.context_data, run.project_id))

@@ -4,8 +4,6 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.conf import settings
-from django.test import override_settings
 
 from leadsend.lib import clock, objects
 from runtime import payloads, sweeping
@@ -16,12 +14,9 @@ LARGE = b'{"note":"%s"}' % (b"x" * 300_000)
 
 
 @pytest.fixture(autouse=True)
-def _an_empty_folder(tmp_path):
-    options = {"location": str(tmp_path), "allow_overwrite": True}
-    store = {"BACKEND": "leadsend.lib.objects.DurableFiles", "OPTIONS": options}
+def _nothing_known(objects_stored):
     payloads.forget()
-    with override_settings(STORAGES={**settings.STORAGES, "objects": store}):
-        yield
+    yield
     payloads.forget()
 
 

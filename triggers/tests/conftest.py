@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.core.files.storage import storages
-from django.test import override_settings
 
 from leadsend.access.models import Membership, Project, Role, User
 from leadsend.lib import clock, ids
+from leadsend.testing import object_storage
 from triggers import endpoints, signatures
 from triggers.models import WebhookEndpoint
 from workflows import drafts, publishing
@@ -28,12 +27,7 @@ def nothing_remembered():
 @pytest.fixture(autouse=True)
 def objects_on_files(tmp_path):
     """Published documents as files of this test alone."""
-    options = {"location": str(tmp_path / "objects"), "allow_overwrite": True}
-    backend = {"BACKEND": "leadsend.lib.objects.DurableFiles", "OPTIONS": options}
-    stores: Any = {name: storages.backends[name] for name in storages.backends} | {
-        "objects": backend
-    }
-    with override_settings(STORAGES=stores):
+    with object_storage.objects_on_files(tmp_path / "objects"):
         yield
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import copy
 import socket
 
-import boto3
 import pytest
-from botocore.config import Config
-from django.core.files.storage import storages
-from django.test import override_settings
-from moto.server import ThreadedMotoServer
 
 from leadsend.access.models import Membership, Project, Role, User
+from leadsend.testing import object_storage
 from workflows import drafts
 from workflows.signals import workflow_published, workflow_retired
 
@@ -54,9 +50,7 @@ def only_this_app(monkeypatch):
 @pytest.fixture(autouse=True)
 def objects_on_files(tmp_path):
     """Published documents as files of this test alone."""
-    options = {"location": str(tmp_path / "objects"), "allow_overwrite": True}
-    backend = {"BACKEND": "leadsend.lib.objects.DurableFiles", "OPTIONS": options}
-    with override_settings(STORAGES=_with_objects(backend)):
+    with object_storage.objects_on_files(tmp_path / "objects"):
         yield tmp_path / "objects"
 
 
@@ -65,27 +59,18 @@ def workflow(project, dev, overview):
     return drafts.create_workflow(project, dev, overview)
 
 
-def _with_objects(backend):
-    return {name: storages.backends[name] for name in storages.backends} | {"objects": backend}
-
-
 @pytest.fixture(scope="session")
 def s3_server():
     """A real HTTP server on loopback that speaks S3; returns its address."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with object_storage.running_s3() as address:
+        yield address
 
 
 @pytest.fixture
 def objects_on_s3(s3_server, objects_on_files):
     """Published documents in a fresh bucket; returns a client of it."""
-    client = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1", **KEYS)
-    client.create_bucket(Bucket="workflows")
-    with override_settings(STORAGES=_with_objects(_s3(s3_server))):
+    with object_storage.objects_on_s3(s3_server) as client:
         yield client
-    _drop_bucket(client)
 
 
 @pytest.fixture
@@ -94,35 +79,5 @@ def s3_away(objects_on_files):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    with override_settings(STORAGES=_with_objects(_s3(address))):
+    with object_storage.objects_on_s3(address, has_bucket=False):
         yield
-
-
-KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-
-
-def _s3(address):
-    return {
-        "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "bucket_name": "workflows",
-            "endpoint_url": address,
-            "access_key": KEYS["aws_access_key_id"],
-            "secret_key": KEYS["aws_secret_access_key"],
-            "region_name": "us-east-1",
-            "addressing_style": "path",
-            "file_overwrite": True,
-            "client_config": Config(
-                connect_timeout=1,
-                retries={"max_attempts": 0},
-                s3={"addressing_style": "path"},
-            ),
-        },
-    }
-
-
-def _drop_bucket(client):
-    if any(bucket["Name"] == "workflows" for bucket in client.list_buckets()["Buckets"]):
-        for item in client.list_objects_v2(Bucket="workflows").get("Contents", []):
-            client.delete_object(Bucket="workflows", Key=item["Key"])
-        client.delete_bucket(Bucket="workflows")

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from django.core.files.storage import storages
-from django.test import override_settings
 
 from leadsend.access.models import Project
 from leadsend.lib.errors import InvalidInput, Severity
@@ -13,7 +11,7 @@ from workflows.problems import problems_of
 
 
 @pytest.fixture
-def make(project, dev, objects):
+def make(project, dev):
     """Makes a workflow that calls others: ``make("A", "b")`` calls the one with the slug ``b``."""
 
     def build(name, *calls, publish=True):
@@ -29,15 +27,6 @@ def make(project, dev, objects):
         return workflow
 
     return build
-
-
-@pytest.fixture
-def objects(tmp_path):
-    options = {"location": str(tmp_path / "objects"), "allow_overwrite": True}
-    backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
-    stores = {name: storages.backends[name] for name in storages.backends} | {"objects": backend}
-    with override_settings(STORAGES=stores):
-        yield
 
 
 def codes(workflow):
@@ -89,7 +78,7 @@ def test_a_circle_over_live_versions_refuses_publishing(make, dev):
 
 
 @pytest.fixture
-def handled_by(project, dev, objects):
+def handled_by(project, dev):
     def build(handler, name="Handled"):
         document = {
             "name": name,

@@ -7,16 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
-from devtools.ports import find_free
+from leadsend.testing import object_storage
 from leadsend.testing.sinks import MailBox, mail_server
 from leadsend.testing.stack import Stack, running_stack
 from leadsend.trust.crash import demo_values
-
-BUCKET = "workflows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +26,8 @@ class World:
 
     def stored_object(self, key: str) -> bytes:
         """Return an object's bytes as any S3 client reads them."""
-        client = boto3.client(
-            "s3",
-            endpoint_url=self.s3_url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            region_name="us-east-1",
-        )
-        body: bytes = client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        client = object_storage.s3_client(self.s3_url)
+        body: bytes = client.get_object(Bucket=object_storage.BUCKET, Key=key)["Body"].read()
         return body
 
 
@@ -59,28 +49,15 @@ def running_world(
     directory: Path = tmp_path_factory.mktemp("stack")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     logging.getLogger("mail.log").setLevel(logging.WARNING)
-    s3 = ThreadedMotoServer(ip_address="127.0.0.1", port=find_free(), verbose=False)
-    s3.start()
-    host, port = s3.get_host_and_port()
-    s3_url = f"http://{host}:{port}"
-    boto3.client(
-        "s3",
-        endpoint_url=s3_url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
-    ).create_bucket(Bucket=BUCKET)
-    settings = {
-        "S3_ENDPOINT_URL": s3_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }
-    try:
-        with mail_server() as (box, email_url):
-            settings["EMAIL_URL"] = email_url
-            with running_stack(directory, broker=request.param, settings=settings) as stack:
-                token = demo_values(stack)["API_TOKEN"]
-                stack.start()
-                yield World(stack=stack, box=box, token=token, s3_url=s3_url)
-    finally:
-        s3.stop()
+    with object_storage.running_s3() as s3_url, mail_server() as (box, email_url):
+        object_storage.s3_client(s3_url).create_bucket(Bucket=object_storage.BUCKET)
+        settings = {
+            "S3_ENDPOINT_URL": s3_url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "EMAIL_URL": email_url,
+        }
+        with running_stack(directory, broker=request.param, settings=settings) as stack:
+            token = demo_values(stack)["API_TOKEN"]
+            stack.start()
+            yield World(stack=stack, box=box, token=token, s3_url=s3_url)
