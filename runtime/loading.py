@@ -64,7 +64,9 @@ def _with_open_items(
 ) -> dict[UUID, list[StepRecord]]:
     found: dict[UUID, list[StepRecord]] = {execution: [] for execution in plans}
     wanted = [
-        _Place(execution, step, None, 1) for execution, plan in plans.items() for step in plan.steps
+        _Place(execution, step, None, 1)
+        for execution, plan in plans.items()
+        for step in (*plan.steps, *plan.undo.values())
     ]
     while wanted:
         more: list[_Place] = []

@@ -12,11 +12,11 @@ import pytest
 from leadsend.lib import clock
 from runtime import executions, recovery
 from runtime.draining import run_until_idle
-from runtime.engine.tests.making import act
+from runtime.engine.tests.making import act, control
 from runtime.models import Execution, StepExecution
 from runtime.tests.conftest import make_step
 from runtime.tests.driving import NEVER, World, drain, engine, fresh, publish, raising, start
-from workflows.models import WorkflowStep
+from workflows.models import Workflow, WorkflowStep
 
 pytestmark = pytest.mark.django_db
 
@@ -33,8 +33,23 @@ EDGES = [
 ]
 
 
+LOOP = [
+    control("each", "loop", {"list": [1, 2]}),
+    act("look", "send", cfg={"of": "look"}, parent="each"),
+]
+AROUND_LOOP = [
+    {"from": "flight", "to": "hotel", "branch_key": "default"},
+    {"from": "hotel", "to": "each", "branch_key": "default"},
+    {"from": "each", "to": "pay", "branch_key": "default"},
+]
+
+
 def booking(**settings):
     return publish(*STEPS, edges=EDGES, settings=settings)
+
+
+def booking_with_a_loop():
+    return publish(*STEPS, *LOOP, edges=AROUND_LOOP)
 
 
 def refusing() -> World:
@@ -65,9 +80,9 @@ def test_a_failed_run_undoes_what_it_did_and_says_so():
     assert rows_of(execution)["no_hotel"].effect_key is not None
 
 
-def crash_in(world: World, undo: str) -> Execution:
+def crash_in(world: World, undo: str, workflow: Workflow) -> Execution:
     """Let the process die while it calls an undo step, and another one take over."""
-    execution: Execution = start(booking())
+    execution: Execution = start(workflow)
     usual: Any = world.answers["send"]
 
     async def hang(ctx, inputs):
@@ -89,13 +104,16 @@ def crash_in(world: World, undo: str) -> Execution:
     return execution
 
 
+@pytest.mark.parametrize("make", [booking, booking_with_a_loop])
 @pytest.mark.parametrize(
     ("undo", "called"),
     [("hotel", ["hotel", "hotel", "flight"]), ("flight", ["hotel", "flight", "flight"])],
 )
-def test_a_crash_between_undos_undoes_the_rest_and_nothing_under_two_keys(outside, undo, called):
+def test_a_crash_between_undos_undoes_the_rest_and_nothing_under_two_keys(
+    outside, undo, called, make
+):
     world = refusing()
-    execution = crash_in(world, undo)
+    execution = crash_in(world, undo, make())
 
     drain(world)
 
