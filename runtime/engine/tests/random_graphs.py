@@ -33,6 +33,13 @@ class Drawn:
     def plan(self) -> Plan:
         return compile_plan(self.document, ToyCatalog())
 
+    def in_a_loop(self, *, concurrency: int, items: int) -> Plan:
+        """Return the plan of a loop whose body this is, for so many items."""
+        cfg = {"list": list(range(items)), "concurrency": concurrency, "on_error": "continue"}
+        steps = [{**step, "parent": "each"} for step in self.document["steps"]]
+        each = {"id": "each", "kind": "loop", "cfg": cfg}
+        return compile_plan({**self.document, "steps": [each, *steps]}, ToyCatalog())
+
 
 @st.composite
 def documents(draw: st.DrawFn, *, may_fail: bool = True, longest: int = 9) -> Drawn:

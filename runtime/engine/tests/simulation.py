@@ -17,9 +17,9 @@ from registry.sdk.action import Delivery
 from runtime.engine.advance import advance, answer
 from runtime.engine.commands import CallEffect
 from runtime.engine.outcomes import Verdict, close_open_steps, records_after_crash, settle
-from runtime.engine.plan import Plan
+from runtime.engine.plan import Plan, PlanStep
 from runtime.engine.progress import Progress
-from runtime.engine.state import RunState, StepRecord
+from runtime.engine.state import RunState, StepKey, StepRecord
 from runtime.engine.tests.making import NOW, RUN_ID, make_state
 from runtime.engine.transitions import (
     EXECUTION_FINAL,
@@ -38,6 +38,10 @@ _ERRORS: dict[Came, LeadSendError | None] = {
     "never": PermanentError("Never."),
     "lost": RetryableError("The answer was lost.", uncertain=True),
 }
+
+
+def _path(item: str | None, index: int) -> str:
+    return str(index) if item is None else f"{item}.{index}"
 
 
 @dataclass(eq=False)
@@ -63,10 +67,10 @@ class Store:
     due_at: datetime | None = None
     pending: list[tuple[str, str | None, int]] = field(default_factory=list)
     cancel_requested: bool = False
-    rows: dict[tuple[str, int], StepRecord] = field(default_factory=dict)
+    rows: dict[tuple[str, str | None, int], StepRecord] = field(default_factory=dict)
     answers: dict[tuple[str, str | None], Any] = field(default_factory=dict)
     happened: Counter[UUID] = field(default_factory=Counter)
-    keys: dict[UUID, tuple[str, int]] = field(default_factory=dict)
+    keys: dict[UUID, tuple[str, str | None, int]] = field(default_factory=dict)
 
     @property
     def is_final(self) -> bool:
@@ -74,10 +78,37 @@ class Store:
 
     def load(self) -> RunState:
         state = make_state(execution_id=self.run_id)
-        state.fold(self.rows.values())
+        state.fold(self.known())
         state.cancel_requested = self.cancel_requested
         state.answers = dict(self.answers)
         return state
+
+    def known(self) -> list[StepRecord]:
+        """Return the rows that a claim reads: of a loop only those of its open items."""
+        found: list[StepRecord] = []
+        outside = (*self.plan.steps, *self.plan.undo.values())
+        wanted: list[tuple[PlanStep, str | None]] = [(step, None) for step in outside]
+        while wanted:
+            step, item = wanted.pop()
+            tries = [
+                row for (name, at, _), row in self.rows.items() if (name, at) == (step.id, item)
+            ]
+            found += tries
+            for row in tries:
+                if step.loop is not None and row.status == "RUNNING":
+                    paths = [_path(item, index) for index in row.output["open"]]
+                    wanted += [(inner, path) for path in paths for inner in step.loop.body]
+        return found
+
+    def items_of(self, key: StepKey) -> list[StepRecord]:
+        """Return the rows that say what the settled items of a loop came to."""
+        step_id, item = key
+        below = "" if item is None else f"{item}."
+        return [
+            row
+            for (name, at, _), row in self.rows.items()
+            if name == step_id and at is not None and at.startswith(below)
+        ]
 
     def open_row(self, status: str) -> StepRecord | None:
         return next((row for row in self.rows.values() if row.status == status), None)
@@ -187,11 +218,12 @@ class Store:
 
     def check(self) -> None:
         """Assert what must hold after every event, whatever happened before."""
-        for key, (step_id, again) in self.keys.items():
+        for key, wanted in self.keys.items():
+            step_id = wanted[0]
             delivery = self._delivery(step_id)
             if delivery is Delivery.AT_MOST_ONCE:
                 assert self.happened[key] <= 1, f"{step_id} happened twice under one key"
-            same = [k for k, place in self.keys.items() if place == (step_id, again)]
+            same = [k for k, place in self.keys.items() if place == wanted]
             assert same == [key], f"{step_id} has several keys"
         if self.is_final:
             assert all(row.status in STEP_FINAL for row in self.rows.values())
@@ -215,7 +247,7 @@ class Store:
         self.pending = [(call.step_id, call.item, call.attempt) for call in worker.calls]
         for call in progress.calls:
             again = worker.state.latest.get((call.step_id, call.item))
-            place = (call.step_id, again.again if again else 0)
+            place = (call.step_id, call.item, again.again if again else 0)
             assert self.keys.setdefault(call.idempotency_key, place) == place
         self.due_at = progress.due_at
         if progress.finish:
@@ -233,7 +265,9 @@ class Store:
         while True:
             progress = advance(self.plan, worker.state, now=self.now, clock=lambda: self.now)
             records += progress.records
-            if not progress.applies:
+            for key in progress.gather:
+                worker.state.gathered(key, self.items_of(key))
+            if not progress.applies and not progress.gather and not progress.has_more:
                 return progress
             # The calls of this pass are in flight already; keep them for the last one.
             held = progress.calls
@@ -254,10 +288,13 @@ class Store:
             return replace(rest, calls=held + rest.calls)
 
     def _write(self, record: StepRecord) -> None:
-        key = (record.step_id, record.attempt)
+        key = (record.step_id, record.item, record.attempt)
         before = self.rows.get(key)
         if before is not None:
             assert can_step_go(before.status, record.status), (before.status, record.status)
+            if record.kind == "loop":
+                # Its list is written once and read back.
+                record = replace(record, input=before.input)
         self.rows[key] = record
 
     def _go(self, status: str) -> None:

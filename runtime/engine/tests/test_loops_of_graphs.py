@@ -11,19 +11,12 @@ from hypothesis import strategies as st
 
 from leadsend.lib.errors import PermanentError
 from runtime.engine.advance import advance, answer
-from runtime.engine.plan import Plan, compile_plan
+from runtime.engine.plan import Plan
 from runtime.engine.state import RunState, StepRecord
-from runtime.engine.tests.making import NOW, ToyCatalog, make_state
+from runtime.engine.tests.making import NOW, make_state
 from runtime.engine.tests.random_graphs import Drawn, documents, expected
 
 FAR = 1000
-
-
-def in_a_loop(drawn: Drawn, *, concurrency: int, items: int) -> Plan:
-    cfg = {"list": list(range(items)), "concurrency": concurrency, "on_error": "continue"}
-    steps = [{**step, "parent": "each"} for step in drawn.document["steps"]]
-    each = {"id": "each", "kind": "loop", "cfg": cfg}
-    return compile_plan({**drawn.document, "steps": [each, *steps]}, ToyCatalog())
 
 
 def play(drawn: Drawn, plan: Plan, order: Random) -> tuple[Any, list[StepRecord]]:
@@ -65,7 +58,7 @@ def test_each_item_ends_as_the_graph_would_by_itself(
     drawn: Drawn, seed: int, concurrency: int, items: int
 ) -> None:
     statuses, fails = expected(drawn)
-    plan = in_a_loop(drawn, concurrency=concurrency, items=items)
+    plan = drawn.in_a_loop(concurrency=concurrency, items=items)
 
     finish, records = play(drawn, plan, Random(seed))  # noqa: S311
 

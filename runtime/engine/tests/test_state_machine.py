@@ -40,9 +40,9 @@ class EngineUnderAttack(RuleBasedStateMachine):
         self.ended: list[Store] = []
         self.started: dict[str, UUID] = {}
 
-    @initialize(drawn=documents(longest=6))
-    def begin(self, drawn: Drawn) -> None:
-        self.live = drawn.plan()
+    @initialize(drawn=documents(longest=6), items=st.sampled_from([None, None, 2, 3]))
+    def begin(self, drawn: Drawn, items: int | None) -> None:
+        self.live = drawn.in_a_loop(concurrency=2, items=items) if items else drawn.plan()
         self.event_arrives()
 
     @rule()
@@ -146,7 +146,7 @@ class EngineUnderAttack(RuleBasedStateMachine):
 
 def run_out(store: Store, worker: Worker | None) -> None:
     """Let everything go well from here on: the run must end, in few events."""
-    for _ in range(300):
+    for _ in range(600):
         if store.is_final:
             break
         if worker and worker.calls:
@@ -168,7 +168,7 @@ def run_out(store: Store, worker: Worker | None) -> None:
 
 def _folded_backwards(store: Store) -> RunState:
     state = make_state(execution_id=store.run_id)
-    state.fold(reversed(list(store.rows.values())))
+    state.fold(reversed(store.known()))
     return state
 
 
@@ -229,7 +229,33 @@ ASKING = make_plan(
         "charge > end",
     ],
 )
-FLOWS = (FLOW, ASKING)
+
+# A list whose items are worked on two at a time, with a list in each; then a poll with pauses.
+LOOPING = make_plan(
+    act("in"),
+    control(
+        "each",
+        "loop",
+        {"list": [1, 2, 3], "concurrency": 2, "on_error": "continue", "output": "{{ item }}"},
+    ),
+    act("tell", "send", parent="each"),
+    control("inner", "loop", {"list": ["a", "b"], "on_error": "collect"}, parent="each"),
+    act("charge", "fire", parent="inner"),
+    act("task", "write", parent="inner"),
+    control(
+        "poll",
+        "loop",
+        {
+            "mode": "until",
+            "until": {"cel": "index >= 1"},
+            "pause": {"value": 1, "unit": "minutes"},
+            "max_rounds": 3,
+        },
+    ),
+    act("look", "send", parent="poll"),
+    act("end", "send"),
+)
+FLOWS = (FLOW, ASKING, LOOPING)
 
 
 @pytest.mark.parametrize("block", range(4))
