@@ -30,8 +30,8 @@ BENCHMARKS = (
     "table_changes",
     "waiting",
 )
-# What others are built on: only by name, for what it needs is not among our dependencies.
-BY_NAME_ONLY = ("peers",)
+# Only by name, for what they need is not among our dependencies.
+BY_NAME_ONLY = ("peers", "pooled")
 
 
 def main(arguments: list[str]) -> int:

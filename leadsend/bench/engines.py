@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,9 +45,9 @@ class Drained:
 class Engines:
     """Processes as the worker starts them; ``pids`` are theirs."""
 
-    def __init__(self, count: int, *, reaching: str = "") -> None:
+    def __init__(self, count: int, *, reaching: str, settings: Mapping[str, str]) -> None:
         command = [sys.executable, "-m", "leadsend.engine_process"]
-        env = {**os.environ, "LEADSEND_EGRESS_ALLOW": reaching}
+        env = {**os.environ, "LEADSEND_EGRESS_ALLOW": reaching, **settings}
         self._processes = [
             subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
             for _ in range(count)
@@ -104,10 +104,19 @@ class Engines:
 
 
 @contextmanager
-def running_engines(connection: Connection, count: int, *, reaching: str = "") -> Iterator[Engines]:
-    """Start engines and wait until each has signed on; they may call the host ``reaching``."""
+def running_engines(
+    connection: Connection,
+    count: int,
+    *,
+    reaching: str = "",
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Engines]:
+    """Start engines and wait until each has signed on; they may call the host ``reaching``.
+
+    ``settings`` are more variables for them.
+    """
     began = moment_now(connection)
-    engines = Engines(count, reaching=reaching)
+    engines = Engines(count, reaching=reaching, settings=settings or {})
     try:
         _wait(connection, "SELECT count(*) >= %s FROM worker WHERE started_at > %s", count, began)
         yield engines

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import psycopg
@@ -50,6 +51,11 @@ class Member:
         self._env = env
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def number(self) -> int:
+        """Return which one of its kind it is, 0 where there is only one."""
+        return int(self.name.lstrip(ascii_lowercase) or 0)
 
     @property
     def pid(self) -> int:

@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, help="events a second, in place of the form's")
     parser.add_argument("--lease", type=int, default=30, help="the lease in seconds")
     parser.add_argument("--broker", choices=["redis", "postgres"], default="redis")
+    parser.add_argument("--workers", type=int, default=2, help="how many workers")
+    parser.add_argument("--pooled", action="store_true", help="behind pgbouncer")
     parser.add_argument("--json", type=Path, help="write the result to this file too")
     return parser
 
@@ -84,9 +86,10 @@ def _run_all(asked: argparse.Namespace) -> int:
 def _run_apart(name: str, seed: int, asked: argparse.Namespace) -> str:
     given = {"--events": asked.events, "--rate": asked.rate}
     options = [f"{key}={value}" for key, value in given.items() if value is not None]
-    options += ["--full"] if asked.full else []
+    options += [f"--{name}" for name in ("full", "pooled") if getattr(asked, name)]
     command = [sys.executable, "-m", "leadsend.trust", name, "--seed", str(seed), *options]
     command += ["--lease", str(asked.lease), "--broker", asked.broker]
+    command += ["--workers", str(asked.workers)]
     try:
         code = subprocess.run(command, timeout=LIMIT_S, check=False).returncode
     except subprocess.TimeoutExpired:
@@ -101,6 +104,8 @@ def _form(asked: argparse.Namespace) -> Form:
         seed=asked.seed,
         broker=asked.broker,
         lease_s=asked.lease,
+        workers=asked.workers,
+        is_pooled=asked.pooled,
     )
 
 

@@ -19,7 +19,7 @@ from leadsend.testing.stack import Member, Stack, kill_process, until
 
 FREEZE_S = 45.0
 EXIT_LIMIT_S = 40.0
-HALVES = ("1", "2")
+HALVES = 2
 
 
 @dataclass
@@ -79,14 +79,13 @@ class Hands:
 
     def roll(self) -> None:
         """Restart everything by SIGTERM, one half at a time, as a deployment does."""
-        for half in HALVES:
-            members = [self.stack.members[f"{kind}{half}"] for kind in ("web", "worker", "beat")]
+        for half in range(HALVES):
+            members = [m for m in self.stack.members.values() if m.number % HALVES == half]
             self._stop(members)
             for member in members:
                 member.start()
-            self.stack.wait_for_web(f"web{half}")
-            worker = self.stack.members[f"worker{half}"]
-            until(partial(self._is_at_work, worker), "the engine signed on")
+            for member in members:
+                self._wait_for(member)
         self.done["rolling restart"] += 1
 
     def close(self) -> None:
@@ -109,6 +108,12 @@ class Hands:
             self.exits_s.append(EXIT_LIMIT_S)
             self.killed_after_limit += 1
             member.kill()
+
+    def _wait_for(self, member: Member) -> None:
+        if member.name.startswith("web"):
+            self.stack.wait_for_web(member.name)
+        elif member.name.startswith("worker"):
+            until(partial(self._is_at_work, member), "the engine signed on")
 
     def _is_at_work(self, worker: Member) -> bool:
         try:

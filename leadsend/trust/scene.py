@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leadsend.testing.pooler import PooledStack
 from leadsend.testing.stack import Stack, running_stack, until
 from leadsend.trust import flows, history
 from leadsend.trust.announcing import announce_actions
@@ -25,14 +26,16 @@ from leadsend.trust.watching import Watch
 
 SETTLE_S = 60.0
 MOST_ROUNDS = 10
-MEMBERS = ("web1", "web2", "worker1", "worker2", "beat1", "beat2")
 HOOKS = ("web1", "web2")
 _WARM_UP_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """How large a run is. ``events`` at ``per_second``; everything random comes from ``seed``."""
+    """How large a run is. ``events`` at ``per_second``; everything random comes from ``seed``.
+
+    ``is_pooled`` puts pgbouncer between the processes and the database.
+    """
 
     events: int = 10_000
     per_second: float = 50.0
@@ -40,6 +43,14 @@ class Form:
     broker: str = "redis"
     lease_s: int = 30
     durable: bool = True
+    workers: int = 2
+    is_pooled: bool = False
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Return the names of the processes, those of either half with their numbers."""
+        workers = (f"worker{number}" for number in range(1, self.workers + 1))
+        return (*HOOKS, *workers, "beat1", "beat2")
 
     @property
     def duration_s(self) -> float:
@@ -84,6 +95,7 @@ def play(
                 directory,
                 broker=form.broker,
                 durable=form.durable,
+                kind=PooledStack if form.is_pooled else Stack,
                 settings={
                     "LEADSEND_EGRESS_ALLOW": f"127.0.0.1:{sink.port}",
                     "LEADSEND_LEASE_S": str(form.lease_s),
@@ -100,12 +112,12 @@ def _play(
 ) -> Iterator[Scene]:
     token = demo_values(stack)["API_TOKEN"]
     stack.environment.update(settings(stack))
-    stack.start(*MEMBERS)
+    stack.start(*form.members)
     flow = flows.publish_main(stack, token, sink)
     poison = flows.publish_poison(stack, token)
     history.install_shadow(stack)
     hands = Hands(stack, random.Random(form.seed))
-    until(lambda: len(hands.engines()) >= 2, "each worker has an engine")
+    until(lambda: len(hands.engines()) >= form.workers, "each worker has an engine")
     stack.wait_for_engine()
     traffic = Traffic(
         hooks=[f"{stack.url_of(name)}{flow.path}" for name in HOOKS],
