@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from leadsend.access.models import AuditEntry
 from leadsend.lib import clock, postgres
+from registry.catalog import catalog
 from runtime import circuits, executions
 from runtime.draining import run_until_idle
 from runtime.engine.tests.making import act
@@ -219,6 +221,64 @@ def test_a_run_that_waits_at_a_gate_can_be_cancelled(toll):
 
     assert fresh(execution).status == "CANCELLED"
     assert steps_of(execution) == {"s": ["CANCELLED"]}
+
+
+@pytest.fixture
+def counted(settings):
+    """A real HTTP server that counts calls; returns its address and the list of paths."""
+    paths: list[str] = []
+
+    class Counting(BaseHTTPRequestHandler):
+        def do_GET(self):
+            paths.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Counting) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        address = f"127.0.0.1:{server.server_port}"
+        settings.EGRESS_ALLOW = [address]
+        yield f"http://{address}", paths
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_host_gets_no_more_real_calls_than_its_limit_allows(counted):
+    url, paths = counted
+    name = "host:127.0.0.1"
+    RateLimit.objects.create(key=name, amount=2, period_s=3600.0, tokens=2)
+    cfg = {"method": "GET", "url": url}
+    workflow = publish(act("call", "http_request", cfg=cfg))
+    runs = [start(workflow) for _ in range(5)]
+
+    with engine(catalog()) as found:
+        run_until_idle(found)
+        assert len(paths) == 2
+        waiting = [run for run in runs if fresh(run).status == "WAITING"]
+        assert {fresh(run).status for run in runs if run not in waiting} == {"SUCCESS"}
+        steps = StepExecution.objects.filter(execution__in=[run.pk for run in waiting])
+        assert {step.error["code"] for step in steps} == {"rate_limited"}
+        assert len(waiting) == 3
+
+        RateLimit.objects.update(amount=1000, tokens=1000)
+        ExecutionTimer.objects.update(due_at=clock.now() - timedelta(seconds=1))
+        StepExecution.objects.filter(status="PENDING").update(due_at=clock.now())
+        time_to_look_again(found)
+        run_until_idle(found)
+
+    assert len(paths) == 5
+    assert {fresh(run).status for run in runs} == {"SUCCESS"}
+
+
+def time_to_look_again(found):
+    """Let the engine's gates believe that they looked at the rules long ago."""
+    found._effects._gates._seen_at = float("-inf")
 
 
 @pytest.mark.django_db
