@@ -28,7 +28,7 @@ def test_business_keys_are_found_by_index_whatever_their_case(make):
 
 
 def test_many_runs_of_a_key_are_kept_without_being_looked_up(make, monkeypatch):
-    monkeypatch.setattr("runtime.models._FEW", 1)
+    monkeypatch.setattr("runtime.models.executions._FEW", 1)
     runs = {make(business_key=key) for key in ("ada@a", "ADA@b", "bob@a")}
 
     found = Execution.objects.about_prefix("ada@")
