@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from leadsend.lib.postgres import Connection
-from leadsend.lib.redaction import redact
-from runtime.copying import NULL, copy_in, json, line, moment, number, text, uuid
+from runtime.copying import NULL, copy_in, json, line, milliseconds, moment, number, text, uuid
 from runtime.engine.transitions import EXECUTION_FINAL
+from runtime.hiding import hidden
 from runtime.placing import placed_json
 from runtime.runs import Run
 from runtime.starts import Start
@@ -67,8 +67,8 @@ def _line(run: Run, start: Start, status: str, lease_s: float, times: _Times) ->
         json(start.event or "{}"),
         json(start.request),
         text(run.business_key),
-        json(to_json(_hidden(run, finish.error))) if finish and finish.error else NULL,
-        json(placed_json(_hidden(run, finish.output), run)) if finish else NULL,
+        json(to_json(hidden(run, finish.error))) if finish and finish.error else NULL,
+        json(placed_json(hidden(run, finish.output), run)) if finish else NULL,
         json(to_json(run.metrics(now))) if finish else NULL,
         number(start.replay),
         number(target.timeout_s),
@@ -77,19 +77,8 @@ def _line(run: Run, start: Start, status: str, lease_s: float, times: _Times) ->
         received_at,
         claimed_at,
         moment(now) if is_final else NULL,
-        number(_milliseconds(claimed.started_at, now)) if is_final else NULL,
+        number(milliseconds(claimed.started_at, now)) if is_final else NULL,
     )
-
-
-def _hidden(run: Run, value: Any) -> Any:
-    if value is None or not run.secrets:
-        return value
-    with run.hiding_secrets():
-        return redact(value)
-
-
-def _milliseconds(start: datetime, end: datetime) -> int:
-    return max(0, int((end - start).total_seconds() * 1000))
 
 
 _COPY: Final = """

@@ -52,3 +52,10 @@ def moment(value: datetime | None) -> str:
 def number(value: int | None) -> str:
     """Return a whole number."""
     return NULL if value is None else str(value)
+
+
+def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
+    """Return how long something took, None while it has not begun or ended."""
+    if start is None or end is None:
+        return None
+    return max(0, int((end - start).total_seconds() * 1000))

@@ -207,7 +207,7 @@ def test_a_lost_object_ends_the_run_with_a_sentence(objects_stored):
 
 def test_a_run_that_grows_too_large_fails_and_names_the_step(monkeypatch):
     monkeypatch.setattr(outgrowing, "MOST_STATE_BYTES", 1_000_000)
-    monkeypatch.setattr("runtime.recording.MOST_STATE_BYTES", 1_000_000)
+    monkeypatch.setattr("runtime.step_rows.MOST_STATE_BYTES", 1_000_000)
     world = World()
     world.answers["send"] = lambda ctx, inputs: of_size(400_000)
     names = ["one", "two", "three", "four"]
@@ -225,7 +225,7 @@ def test_a_run_that_grows_too_large_fails_and_names_the_step(monkeypatch):
 
 
 def test_pure_steps_that_grow_too_large_together_fail_where_it_is_too_much(monkeypatch):
-    monkeypatch.setattr("runtime.recording.MOST_STATE_BYTES", 290_000)
+    monkeypatch.setattr("runtime.step_rows.MOST_STATE_BYTES", 290_000)
     monkeypatch.setattr(outgrowing, "MOST_STATE_BYTES", 290_000)
     cfg = {"all": "{{ event.note }}"}
     workflow = publish(
