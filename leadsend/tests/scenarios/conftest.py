@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,20 @@ from leadsend.trust.crash import demo_values
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """A running LeadSend with demo data, and the systems around it."""
+    """A running LeadSend with demo data, and the systems around it.
+
+    ``demo`` is what the demo data's command prints: how to sign in, and an API token.
+    """
 
     stack: Stack
     box: MailBox
-    token: str
+    demo: Mapping[str, str]
     s3_url: str
+
+    @property
+    def token(self) -> str:
+        """Return the API token of the demo project."""
+        return self.demo["API_TOKEN"]
 
     def stored_object(self, key: str) -> bytes:
         """Return an object's bytes as any S3 client reads them."""
@@ -42,7 +50,7 @@ def world(running_world: World) -> Iterator[World]:
     running_world.stack.sql("UPDATE workflow_definition SET is_active = false WHERE is_active")
 
 
-@pytest.fixture(scope="module", params=["redis", "postgres"])
+@pytest.fixture(scope="session", params=["redis", "postgres"])
 def running_world(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
@@ -58,6 +66,6 @@ def running_world(
             "EMAIL_URL": email_url,
         }
         with running_stack(directory, broker=request.param, settings=settings) as stack:
-            token = demo_values(stack)["API_TOKEN"]
+            demo = demo_values(stack)
             stack.start()
-            yield World(stack=stack, box=box, token=token, s3_url=s3_url)
+            yield World(stack=stack, box=box, demo=demo, s3_url=s3_url)
