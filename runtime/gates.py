@@ -42,6 +42,14 @@ class Gate:
         return f"{self.project_id} {self.name}"[:300]
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What effects came to since the circuit's row was last written."""
+
+    failures: int = 0  # since the last success
+    has_success: bool = False
+
+
 class Closed(Exception):
     """An effect may not begin now; ``wait_s`` is when it may be tried again."""
 
@@ -63,6 +71,7 @@ class Gates:
         self._limits: dict[str, tuple[int, float]] = {}
         self._circuits: dict[str, tuple[int, float]] = {}
         self._purse: dict[str, tuple[int, float]] = {}
+        self._tallies: dict[str, _Tally] = {}
 
     async def pass_through(self, gate: Gate) -> None:
         """Return when the effect may begin. Raises Closed."""
@@ -75,13 +84,24 @@ class Gates:
             log.warning("gates not looked at", extra={"error": str(error)[:200]})
 
     async def report(self, gates: Iterable[Gate], *, is_failure: bool) -> None:
-        """Count what came of an effect; only failures, and the first success after them, write."""
+        """Count what came of an effect; only failures, and the first success after them, write.
+
+        Outcomes are counted in memory, in the order in which they come. While one write is under way
+        many others end; were each written by itself, a burst of mixed ones would be written as
+        failures only, and open the circuit of a host that works.
+        """
         for gate in gates:
-            failures = self._circuits.get(gate.circuit, (0, 0.0))[0]
-            if not is_failure and not failures:
-                continue
+            tally = self._tallies.get(gate.circuit)
+            if tally is None:
+                if not is_failure and gate.circuit not in self._circuits:
+                    continue
+                tally = self._tallies[gate.circuit] = _Tally()
+            if is_failure:
+                tally.failures += 1
+            else:
+                tally.failures, tally.has_success = 0, True
             try:
-                await (self._note_failure(gate) if is_failure else self._note_success(gate))
+                await self._write(gate)
             except AWAY as error:
                 self._forget_connection()
                 log.warning("circuit not written", extra={"error": str(error)[:200]})
@@ -141,14 +161,28 @@ class Gates:
             raise Closed("rate_limited", message, _spread(wait_s, by=period_s / amount * 10))
         self._purse[gate.name] = (int(granted) - 1, clock.monotonic() + 2 * _BUNDLE_S)
 
-    async def _note_failure(self, gate: Gate) -> None:
-        rows = await self._ask(_FAIL, [gate.circuit, gate.project_id, gate.name, FAILURES, OPEN_S])
-        failures, open_s = rows[0]
-        self._circuits[gate.circuit] = (failures, clock.monotonic() + open_s)
-
-    async def _note_success(self, gate: Gate) -> None:
-        self._circuits.pop(gate.circuit, None)
-        await self._ask(_CLOSE, [gate.circuit])
+    async def _write(self, gate: Gate) -> None:
+        """Write what was counted of a circuit; all that was counted while others were writing."""
+        async with self._lock:
+            tally = self._tallies.pop(gate.circuit, None)
+            if tally is None:
+                return
+            if not tally.failures:
+                self._circuits.pop(gate.circuit, None)
+                await self._ask_unlocked(_CLOSE, [gate.circuit])
+                return
+            given = {
+                "key": gate.circuit,
+                "project": gate.project_id,
+                "name": gate.name,
+                "anew": tally.has_success,
+                "failures": tally.failures,
+                "most": FAILURES,
+                "open_s": OPEN_S,
+            }
+            rows = await self._ask_unlocked(_FAIL, given)
+            failures, open_s = rows[0]
+            self._circuits[gate.circuit] = (failures, clock.monotonic() + open_s)
 
     async def _ask(self, statement: str, given: Any = None) -> list[tuple[Any, ...]]:
         async with self._lock:
@@ -207,11 +241,14 @@ RETURNING least(%(bundle)s, floor(greatest(now.tokens, 0)))::int,
           greatest((1 - now.tokens) * r.period_s / r.amount, 0)::float8
 """
 _FAIL: Final = """
-INSERT INTO circuit AS c (key, project_id, name, failures, failed_at)
-VALUES (%s, %s, %s, 1, clock_timestamp())
-ON CONFLICT (key) DO UPDATE SET failures = c.failures + 1, failed_at = clock_timestamp(),
-  open_until = CASE WHEN c.failures + 1 >= %s
-    THEN clock_timestamp() + make_interval(secs => %s) ELSE c.open_until END
+INSERT INTO circuit AS c (key, project_id, name, failures, failed_at, open_until)
+VALUES (%(key)s, %(project)s, %(name)s, %(failures)s, clock_timestamp(),
+  CASE WHEN %(failures)s >= %(most)s
+    THEN clock_timestamp() + make_interval(secs => %(open_s)s) END)
+ON CONFLICT (key) DO UPDATE SET (failures, failed_at, open_until) = (
+  SELECT now.failures, clock_timestamp(), CASE WHEN now.failures >= %(most)s
+      THEN clock_timestamp() + make_interval(secs => %(open_s)s) END
+    FROM (SELECT CASE WHEN %(anew)s THEN 0 ELSE c.failures END + %(failures)s AS failures) AS now)
 RETURNING failures, coalesce(extract(epoch FROM open_until - clock_timestamp()), 0)::float8
 """
 _PROBE: Final = """

@@ -135,6 +135,42 @@ def test_a_success_in_between_begins_the_count_anew(gate):
     assert Circuit.objects.get().failures == 19
 
 
+def test_a_burst_of_mixed_outcomes_opens_no_circuit(gate):
+    """Two hundred effects of a host that fails often end at once, faster than rows are written."""
+    outcomes = [number % 5 < 2 for number in range(200)]
+
+    async def at_once(first):
+        await asyncio.gather(
+            *(first.report([gate], is_failure=is_failure) for is_failure in outcomes)
+        )
+
+    play(at_once, at_once)
+
+    assert [row.failures for row in Circuit.objects.all() if row.open_until] == []
+
+
+def test_failures_that_end_at_once_are_all_counted(gate):
+    async def at_once(first):
+        await asyncio.gather(*(first.report([gate], is_failure=True) for _ in range(25)))
+
+    play(at_once)
+
+    circuit = Circuit.objects.get()
+    assert circuit.failures == 25
+    assert circuit.open_until is not None
+    assert circuit.open_until > clock.now()
+
+
+def test_failures_after_a_success_count_from_there(gate):
+    async def at_once(first):
+        ends = [True] * 15 + [False] + [True] * 10
+        await asyncio.gather(*(first.report([gate], is_failure=is_failure) for is_failure in ends))
+
+    play(at_once)
+
+    assert [(row.failures, row.open_until) for row in Circuit.objects.all()] == [(10, None)]
+
+
 def test_a_database_that_is_away_opens_all_gates(gate):
     asked = []
 
