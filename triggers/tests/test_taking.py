@@ -42,7 +42,7 @@ def test_a_short_inbox_is_taken_whole():
     assert not InboxEntry.objects.exists()
 
 
-def test_once_rows_have_piled_up_each_source_gets_its_share_and_the_rest_is_filled():
+def test_once_rows_have_piled_up_each_source_gets_its_share_and_the_rest_is_filled(ids_in_order):
     flood, other = fill("flood", 100), fill("other", 2)
     taker = Taker()
     seen = take(taker, 10)
