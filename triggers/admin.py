@@ -14,6 +14,7 @@ from registry.admin import trigger_types, ways_in
 from triggers import replaying, subscribing
 from triggers.models import (
     EventKey,
+    HostedForm,
     InboxEntry,
     ScheduleTick,
     ScheduleTrigger,
@@ -70,6 +71,17 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "workflow", "auth_mode", "is_active", "created_at")
     list_filter = ("auth_mode", "is_active", own("project"))
     search_fields = ("name", "workflow__name", "token__exact")
+    list_select_related = ("workflow",)
+
+
+@admin.register(HostedForm)
+class HostedFormAdmin(ReadOnlyAdmin):
+    """Forms that LeadSend shows."""
+
+    read_permission = "subscription.read"
+    list_display = ("__str__", "workflow", "token", "is_active", "created_at")
+    list_filter = ("is_active", own("project"))
+    search_fields = ("workflow__name", "token__exact")
     list_select_related = ("workflow",)
 
 

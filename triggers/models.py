@@ -26,8 +26,8 @@ class SubscriptionQuerySet(ProjectQuerySet):
 class Subscription(ProjectRow):
     """The link of a workflow to one of its triggers, with a filter.
 
-    ``source`` is where the events come from: ``webhook:<endpoint id>``, ``schedule:<schedule id>``,
-    ``table:<schema>.<table>``, ``manual:<workflow id>``. An event is offered to the subscriptions
+    ``source`` is where the events come from: ``webhook:<endpoint id>``, ``form:<form id>``,
+    ``schedule:<schedule id>``, ``table:<schema>.<table>``, ``manual:<workflow id>``. An event is offered to the subscriptions
     of its source only, so their number elsewhere costs nothing.
     """
 
@@ -106,6 +106,33 @@ class WebhookEndpoint(ProjectRow):
 
     def __str__(self) -> str:
         return self.name or self.token[:8]
+
+
+class HostedForm(ProjectRow):
+    """A form that LeadSend shows at an address of its own; ``cfg`` is what its trigger says."""
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="+")
+    trigger_id = models.CharField(max_length=80)
+    token = models.CharField(max_length=64, unique=True)
+    cfg = models.JSONField(default=dict)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        db_table = "hosted_form"
+        verbose_name = "form"
+        constraints = [
+            models.UniqueConstraint(fields=["workflow", "trigger_id"], name="form_trigger_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.cfg.get("title") or self.token[:8])
+
+    @property
+    def source(self) -> str:
+        """Return where the events of this form come from."""
+        return f"form:{self.pk}"
 
 
 class MissedPolicy(models.TextChoices):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,8 @@ from leadsend.access.models import User
 from leadsend.lib import clock
 from registry.catalog import catalog
 from registry.sdk.trigger import TriggerType
-from triggers import db_changes, endpoints, schedules
-from triggers.models import AuthMode, Subscription, WebhookEndpoint
+from triggers import db_changes, endpoints, hosted_forms, schedules
+from triggers.models import AuthMode, HostedForm, Subscription, WebhookEndpoint
 from workflows.definition import canonical, upgrades
 from workflows.models import Workflow, WorkflowVersion
 
@@ -27,6 +28,7 @@ class _Way:
 
     source: str
     endpoint: Mapping[str, Any] | None = None
+    form: Mapping[str, Any] | None = None
 
 
 JSON = Mapping[str, Any]
@@ -37,19 +39,22 @@ def bring_in_line(workflow: Workflow, version: WorkflowVersion) -> dict[str, Any
     """Make subscriptions, endpoints, schedules and watched tables say what the version says.
 
     Runs in the publisher's transaction; a failure undoes the publishing. Returns
-    ``{"webhook_endpoints": [{"id", "trigger_id", "url", "auth": {"mode", "secret"?}}]}``, empty
-    without webhooks; the secret only of endpoints that got a new one now.
+    ``{"webhook_endpoints": [{"id", "trigger_id", "url", "auth": {"mode", "secret"?}}], "forms":
+    [{"id", "trigger_id", "url"}]}``, each only where there are some; the secret only of endpoints
+    that got a new one now.
     """
     document = upgrades.upgrade(canonical.load(version.document))
-    told = []
+    told: dict[str, Any] = defaultdict(list)
     for trigger in document["triggers"]:
         way = _keep(workflow, trigger, document)
         _leave_old_source(workflow, trigger, way.source)
         _subscribe(workflow, trigger, way.source)
         if way.endpoint is not None:
-            told.append(way.endpoint)
+            told["webhook_endpoints"].append(way.endpoint)
+        if way.form is not None:
+            told["forms"].append(way.form)
     _drop_others(workflow, {trigger["id"] for trigger in document["triggers"]})
-    return {"webhook_endpoints": told} if told else {}
+    return dict(told)
 
 
 def retire(workflow: Workflow) -> None:
@@ -155,6 +160,16 @@ def _keep_webhook(
     return _Way(f"webhook:{endpoint.pk}", endpoints.shown(endpoint, secret=secret))
 
 
+def _keep_form(
+    workflow: Workflow,
+    trigger: Mapping[str, Any],
+    cfg: Mapping[str, Any],
+    document: Mapping[str, Any],
+) -> _Way:
+    form = hosted_forms.keep(workflow, trigger["id"], cfg)
+    return _Way(form.source, form=hosted_forms.shown(form))
+
+
 def _leave_old_source(workflow: Workflow, trigger: Mapping[str, Any], source: str) -> None:
     """Let go of what a trigger listened to before, such as another table."""
     before = Subscription.objects.filter(
@@ -195,6 +210,8 @@ def _drop_others(workflow: Workflow, kept: set[str]) -> None:
         endpoint.updated_at = now
         endpoint.save(update_fields=["is_active", "updated_at"])
         endpoints.forget(endpoint.token)
+    open_forms = HostedForm.objects.filter(workflow=workflow, is_active=True)
+    open_forms.exclude(trigger_id__in=kept).update(is_active=False, updated_at=now)
 
 
 def _drop_source(workflow: Workflow, subscription: Subscription) -> None:
@@ -210,6 +227,7 @@ def _drop_source(workflow: Workflow, subscription: Subscription) -> None:
 
 _KEEPERS: Mapping[str, _Keeper] = {
     "webhook": _keep_webhook,
+    "form": _keep_form,
     "schedule": _keep_schedule,
     "db_change": _keep_table,
 }

@@ -19,5 +19,6 @@ urlpatterns = [
     path(f"{_WORKFLOW}sample/", trying.run_sample, name="run_sample"),
     path("begin/", trying.begin, name="begin"),
     path("", include("leadsend.access.urls")),
+    path("", include("triggers.urls")),
     path("", include("runtime.urls")),
 ]

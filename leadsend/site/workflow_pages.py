@@ -20,6 +20,7 @@ from leadsend.lib.errors import LeadSendError, NotAllowed, NotFound
 from leadsend.lib.keyset import keyset_page
 from registry.catalog import catalog
 from runtime.models import Execution
+from triggers import hosted_forms
 from workflows import drafts, publishing
 from workflows.definition.outline import outline, summary
 from workflows.models import Workflow, WorkflowQuerySet, WorkflowVersion
@@ -149,6 +150,7 @@ def _page(
         "versions": workflow.versions.select_related("published_by").order_by("-version_num")[:10],
         "recent": recent.order_by("-pk")[:RECENT],
         "endpoints": (answers or {}).get("webhook_endpoints", ()),
+        "forms": hosted_forms.open_forms(workflow),
     }
     return render(request, "workflows/workflow.html", context)
 

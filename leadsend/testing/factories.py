@@ -17,6 +17,7 @@ from registry.seeding import seed_registry
 from runtime.models import BulkJob, Execution, ExecutionStatus, StepExecution, StepStatus, Task
 from triggers.models import (
     AuthMode,
+    HostedForm,
     ScheduleTrigger,
     Subscription,
     TriggerEvent,
@@ -193,6 +194,20 @@ def make_subscription(*, workflow: Workflow | None = None, **fields: Any) -> Sub
         "source": f"manual:{workflow.pk}",
     }
     return Subscription.objects.create(
+        project_id=workflow.project_id, workflow=workflow, **{**values, **fields}
+    )
+
+
+def make_hosted_form(*, workflow: Workflow | None = None, **fields: Any) -> HostedForm:
+    """Create a form with one field, for an e-mail address."""
+    workflow = workflow or make_workflow()
+    email = {"key": "email", "title": "E-mail", "type": "email", "required": True}
+    values = {
+        "trigger_id": f"t{next(_numbers)}",
+        "token": secrets.token_urlsafe(12),
+        "cfg": {"title": "Contact us", "fields": [email]},
+    }
+    return HostedForm.objects.create(
         project_id=workflow.project_id, workflow=workflow, **{**values, **fields}
     )
 

@@ -33,8 +33,14 @@ def example_of_api_document():
     return json.loads(text_of("docs/api.md").partition("```json\n")[2].partition("```")[0])
 
 
+def example_of_form():
+    return json.loads(
+        text_of("docs/triggers/form.md").partition("```json\n")[2].partition("```")[0]
+    )
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize("example", [example_of_readme, example_of_api_document])
+@pytest.mark.parametrize("example", [example_of_readme, example_of_api_document, example_of_form])
 def test_the_example_is_accepted_and_published(client, example):
     project = make_project()
     client.force_login(make_user(project=project, role=Role.ADMIN))

@@ -22,6 +22,7 @@ from leadsend.testing.factories import (
     make_credential,
     make_event,
     make_execution,
+    make_hosted_form,
     make_schedule,
     make_subscription,
     make_task,
@@ -45,6 +46,7 @@ def _workflows(people, number):
         )
         make_subscription(workflow=workflow)
         make_webhook_endpoint(workflow=workflow)
+        make_hosted_form(workflow=workflow)
         make_schedule(workflow=workflow)
         make_execution(version=workflow.live_version, status="SUCCESS")
 
@@ -85,6 +87,7 @@ LISTS = [
     "variables",
     "subscriptions",
     "webhook-endpoints",
+    "forms",
     "schedules",
     "executions",
     "bulk-jobs",

@@ -6,7 +6,13 @@ from typing import ClassVar
 
 import django_filters as filters
 
-from triggers.models import ScheduleTrigger, Subscription, TriggerEvent, WebhookEndpoint
+from triggers.models import (
+    HostedForm,
+    ScheduleTrigger,
+    Subscription,
+    TriggerEvent,
+    WebhookEndpoint,
+)
 
 
 class SubscriptionFilter(filters.FilterSet):  # type: ignore[misc]  # no types
@@ -30,6 +36,17 @@ class EndpointFilter(filters.FilterSet):  # type: ignore[misc]  # no types
     class Meta:
         model = WebhookEndpoint
         fields: ClassVar[list[str]] = ["auth_mode", "is_active"]
+
+
+class FormFilter(filters.FilterSet):  # type: ignore[misc]  # no types
+    """Forms of one workflow or project."""
+
+    workflow_id = filters.UUIDFilter()
+    project_id = filters.UUIDFilter()
+
+    class Meta:
+        model = HostedForm
+        fields: ClassVar[list[str]] = ["is_active"]
 
 
 class ScheduleFilter(filters.FilterSet):  # type: ignore[misc]  # no types

@@ -5,11 +5,12 @@ from __future__ import annotations
 from triggers.api.events import EventViewSet
 from triggers.api.runs import RunViewSet
 from triggers.api.subscriptions import SubscriptionViewSet
-from triggers.api.ways_in import EndpointViewSet, ScheduleViewSet
+from triggers.api.ways_in import EndpointViewSet, FormViewSet, ScheduleViewSet
 
 ROUTES = (
     ("subscriptions", SubscriptionViewSet, "subscription"),
     ("webhook-endpoints", EndpointViewSet, "webhook-endpoint"),
+    ("forms", FormViewSet, "form"),
     ("schedules", ScheduleViewSet, "schedule"),
     ("events", EventViewSet, "event"),
     (r"workflows/(?P<workflow_id>[0-9a-fA-F-]{32,36})/run", RunViewSet, "workflow-run"),

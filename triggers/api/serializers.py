@@ -48,6 +48,28 @@ class EndpointSerializer(NewEndpointSerializer):
     updated_at = serializers.DateTimeField()
 
 
+class FormSerializer(serializers.Serializer[Any]):
+    """A form that LeadSend shows at ``url``."""
+
+    id = serializers.UUIDField()
+    project_id = serializers.UUIDField()
+    workflow_id = serializers.UUIDField()
+    trigger_id = serializers.CharField()
+    title = serializers.CharField()
+    url = serializers.CharField()
+    is_active = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class NewFormSerializer(serializers.Serializer[Any]):
+    """A form's address as publishing tells it."""
+
+    id = serializers.UUIDField()
+    trigger_id = serializers.CharField()
+    url = serializers.CharField()
+
+
 class SubscriptionSerializer(serializers.Serializer[Any]):
     """The link of a workflow to one of its triggers."""
 
@@ -69,6 +91,7 @@ class ChangedSubscriptionSerializer(SubscriptionSerializer):
     """A subscription after a change, with what publishing it has made."""
 
     webhook_endpoints = NewEndpointSerializer(many=True, required=False)
+    forms = NewFormSerializer(many=True, required=False)
 
 
 class NewSubscriptionSerializer(StrictSerializer):

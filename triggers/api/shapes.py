@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from runtime import payloads
-from triggers import endpoints
-from triggers.models import ScheduleTrigger, Subscription, TriggerEvent, WebhookEndpoint
+from triggers import endpoints, hosted_forms
+from triggers.models import HostedForm, ScheduleTrigger, Subscription, TriggerEvent, WebhookEndpoint
 
 JSON = dict[str, Any]
 
@@ -41,6 +41,21 @@ def endpoint(row: WebhookEndpoint, *, secret: str = "") -> JSON:
         "event_key": row.event_key_template,
         "is_active": row.is_active,
         "previous_valid_until": row.previous_valid_until,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def form(row: HostedForm) -> JSON:
+    """Return a form that LeadSend shows."""
+    return {
+        "id": row.pk,
+        "project_id": row.project_id,
+        "workflow_id": row.workflow_id,
+        "trigger_id": row.trigger_id,
+        "title": str(row),
+        "url": hosted_forms.address(row),
+        "is_active": row.is_active,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }

@@ -1,4 +1,4 @@
-"""``/api/v1/webhook-endpoints/`` and ``schedules/``: what publishing made of the triggers."""
+"""``/api/v1/webhook-endpoints/``, ``forms/``, ``schedules/``: what publishing made of triggers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from leadsend.lib.api import ProjectViewSet
 from triggers import subscribing
 from triggers.api import serializers as shown
 from triggers.api import shapes
-from triggers.api.filters import EndpointFilter, ScheduleFilter
-from triggers.models import ScheduleTrigger, WebhookEndpoint
+from triggers.api.filters import EndpointFilter, FormFilter, ScheduleFilter
+from triggers.models import HostedForm, ScheduleTrigger, WebhookEndpoint
 
 
 class EndpointViewSet(ProjectViewSet):
@@ -52,6 +52,31 @@ class EndpointViewSet(ProjectViewSet):
         self.read(shown.NothingToSaySerializer)
         secret = subscribing.rotate_secret(row, user=self.user)
         return Response(shapes.endpoint(row, secret=secret))
+
+
+class FormViewSet(ProjectViewSet):
+    """Forms that LeadSend shows. Their settings are the trigger's in the workflow's document."""
+
+    serializer_class = shown.FormSerializer
+    filterset_class = FormFilter
+    order_fields = ("id", "created_at")
+    policy: ClassVar[Mapping[str, str]] = {
+        "list": "subscription.read",
+        "retrieve": "subscription.read",
+    }
+
+    def get_queryset(self) -> ProjectQuerySet:
+        """Return the forms that the user may see."""
+        return HostedForm.objects.visible_to(self.user)
+
+    def list(self, request: Request) -> Response:
+        """List forms, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([shapes.form(row) for row in page or ()])
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Show a form."""
+        return Response(shapes.form(self.get_object()))
 
 
 class ScheduleViewSet(ProjectViewSet):

@@ -62,11 +62,12 @@ class ChangedDraftSerializer(DraftSerializer):
 
 
 class WorkflowDetailSerializer(WorkflowSerializer):
-    """A workflow with its draft; after publishing, with the addresses of its webhooks."""
+    """A workflow with its draft; after publishing, with the addresses of its webhooks and forms."""
 
     document = AnyJSON(help_text="The canonical document in full form.")
     problems = ProblemSerializer(many=True)
     webhook_endpoints = serializers.ListField(child=AnyJSON(), required=False)
+    forms = serializers.ListField(child=AnyJSON(), required=False)
 
 
 class NewWorkflowSerializer(serializers.Serializer[Any]):

@@ -233,6 +233,10 @@ def _check_trigger_type(
         step_id=None,
         may_hold_holes=False,
     )
+    cfg = trigger["cfg"]
+    for fault in trigger_type.find_faults(cfg) if isinstance(cfg, Mapping) else ():
+        where = pointer.join(path, "cfg", *fault.path)
+        yield Problem(code=fault.code, message=fault.message, path=where)
 
 
 @lru_cache(maxsize=1)

@@ -50,6 +50,7 @@ from runtime.models import (
 )
 from triggers.models import (
     EventKey,
+    HostedForm,
     InboxEntry,
     ScheduleTick,
     ScheduleTrigger,
@@ -114,6 +115,10 @@ def _started(project, workflow, text):
     WebhookEndpoint.objects.create(
         project=project, workflow=workflow, trigger_id="w", token=str(ids.uuid7()),
         name=text[:200], auth_mode="none",
+    )  # fmt: skip
+    HostedForm.objects.create(
+        project=project, workflow=workflow, trigger_id="f", token=str(ids.uuid7())[:36],
+        cfg={"title": text[:200], "fields": [{"key": "email", "title": text[:200]}]},
     )  # fmt: skip
     schedule = ScheduleTrigger.objects.create(
         project=project, workflow=workflow, trigger_id="s", cron="0 9 * * *"

@@ -19,7 +19,7 @@ BANNED = re.compile(
 QUERIES = {
     "home": 12,
     "workflows": 6,
-    "workflow": 8,
+    "workflow": 9,
     "runs": 6,
     "run": 10,
     "tasks": 5,

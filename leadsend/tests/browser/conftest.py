@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from leadsend.testing.browsing import Watched
 from leadsend.testing.page_story import tell_page_story
 
 # Playwright's loop runs in the test's thread, which Django would take for asynchronous code.
@@ -30,3 +31,20 @@ def cookies(live_server):
         return [{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": live_server.url}]
 
     return of
+
+
+@pytest.fixture
+def watched(browser, live_server):
+    """Return a function that opens a browser window of its own and watches it."""
+    contexts = []
+
+    def of(*, width=1280, scheme="light", cookies=(), **options):
+        size = {"width": width, "height": 820}
+        context = browser.new_context(viewport=size, color_scheme=scheme, **options)
+        context.add_cookies(list(cookies))
+        contexts.append(context)
+        return Watched(context.new_page(), live_server.url)
+
+    yield of
+    for context in contexts:
+        context.close()

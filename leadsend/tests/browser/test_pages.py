@@ -6,16 +6,14 @@ import re
 from collections import Counter
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
 
 from leadsend.access.models import User
+from leadsend.testing.browsing import LOOKS, overflow_of, violations_of
 from leadsend.testing.factories import PASSWORD
 from runtime.models import Execution, Task
 
 pytestmark = pytest.mark.browser
 
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-LOOKS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 SIGNED_OUT = {"sign-in": "/login/", "missing": "/nowhere/"}
 
 
@@ -41,67 +39,6 @@ def addresses_of(story):
         "settings": "/settings/",
         "missing": "/nowhere/",
     }
-
-
-class Watched:
-    """A page that remembers what the browser complained about, and which hosts it asked."""
-
-    def __init__(self, page, url):
-        self.page = page
-        self.url = url
-        self.complaints: list[str] = []
-        self.foreign: list[str] = []
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", self._asked)
-        page.on("requestfailed", self._failed)
-
-    def open(self, address):
-        self.page.goto(self.url + address)
-        return self.page
-
-    def _heard(self, message):
-        # The browser reports the status of the page we asked for ourselves; that is no fault of it.
-        is_status = "the server responded with a status of 404" in message.text
-        if message.type in {"error", "warning"} and not is_status:
-            self.complaints.append(message.text)
-
-    def _asked(self, request):
-        if not request.url.startswith((self.url, "data:", "about:")):
-            self.foreign.append(request.url)
-
-    def _failed(self, request):
-        # What the policy stopped was never sent.
-        if request.failure == "csp" and request.url in self.foreign:
-            self.foreign.remove(request.url)
-
-
-@pytest.fixture
-def watched(browser, live_server):
-    """Return a function that opens a browser window of its own and watches it."""
-    contexts = []
-
-    def of(*, width=1280, scheme="light", cookies=(), **options):
-        size = {"width": width, "height": 820}
-        context = browser.new_context(viewport=size, color_scheme=scheme, **options)
-        context.add_cookies(list(cookies))
-        contexts.append(context)
-        return Watched(context.new_page(), live_server.url)
-
-    yield of
-    for context in contexts:
-        context.close()
-
-
-def violations_of(page, **options):
-    """Return what axe-core finds, as ``rule: element`` lines."""
-    found = Axe().run(page, options={**RULES, **options}).response["violations"]
-    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
-
-
-def overflow_of(page):
-    """Return by how many pixels a page is wider than its window."""
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
