@@ -16,11 +16,12 @@ from django.db import InterfaceError, InternalError, OperationalError, transacti
 from credentials import vault
 from leadsend.lib import clock
 from leadsend.lib.errors import Unavailable
+from leadsend.lib.input_guard import MAX_BYTES
 from leadsend.lib.redaction import forgetting_secrets
 from triggers import pressure
 from triggers.inbox import AWAY
 from triggers.models import AuthMode, Subscription, WebhookEndpoint
-from triggers.signatures import new_secret
+from triggers.signatures import check_secret, new_secret
 from workflows.models import Workflow
 
 KEPT_S = 3.0
@@ -50,6 +51,9 @@ class Endpoint:
     previous_secret: str
     previous_valid_until: datetime | None
     event_key_template: str
+    origins: frozenset[str] = frozenset()
+    per_minute: int | None = None
+    most_bytes: int = MAX_BYTES
     is_full: bool = False
 
     def secrets_at(self, now: datetime) -> Sequence[str]:
@@ -123,19 +127,28 @@ def shown(endpoint: WebhookEndpoint, *, secret: str = "") -> dict[str, Any]:
     }
 
 
-def give_secret(endpoint: WebhookEndpoint) -> str:
-    """Put a fresh secret on an endpoint that is about to be saved, and return it: shown once."""
-    secret = new_secret(endpoint.auth_mode)
+def give_secret(endpoint: WebhookEndpoint, secret: str = "") -> str:
+    """Put a secret, a fresh one unless given, on an endpoint that is about to be saved.
+
+    Returns it: it is shown once.
+    """
+    secret = secret or new_secret(endpoint.auth_mode)
     endpoint.sealed_secret = _seal(endpoint, secret, SECRET) if secret else ""
     endpoint.sealed_previous_secret = ""
     endpoint.previous_valid_until = None
     return secret
 
 
-def rotate(endpoint: WebhookEndpoint) -> str:
-    """Give the endpoint a new secret, saved; the old one stays good for 24 hours."""
+def rotate(endpoint: WebhookEndpoint, *, secret: str = "") -> str:
+    """Give the endpoint a new secret, saved; the old one stays good for 24 hours.
+
+    ``secret`` is one that the sender has made, as Stripe and Slack do. Raises InvalidInput when it
+    cannot be one.
+    """
+    if secret:
+        check_secret(endpoint.auth_mode, secret)
     old = _unsealed(endpoint, SECRET)
-    secret = give_secret(endpoint)
+    secret = give_secret(endpoint, secret)
     if old and secret:
         endpoint.sealed_previous_secret = _seal(endpoint, old, PREVIOUS)
         endpoint.previous_valid_until = clock.now() + OVERLAP
@@ -171,5 +184,8 @@ def _endpoint(row: WebhookEndpoint) -> Endpoint:
         previous_secret=_unsealed(row, PREVIOUS),
         previous_valid_until=row.previous_valid_until if row.sealed_previous_secret else None,
         event_key_template=row.event_key_template,
+        origins=frozenset(row.origins),
+        per_minute=row.per_minute,
+        most_bytes=min(row.most_bytes or MAX_BYTES, MAX_BYTES),
         is_full=pressure.is_queue_full(row.workflow_id, source),
     )

@@ -74,6 +74,17 @@ async def close() -> None:
 async def _reply(scope: Scope, receive: Receive) -> HookAnswer:
     request = _request(scope)
     endpoint = await _find(request.token)
+    reply = hooks.preflight(endpoint, request)
+    if reply is not None:
+        return reply
+    try:
+        reply = await _accepted(endpoint, request, receive)
+    except LeadSendError as error:
+        reply = hooks.refusal(error)
+    return hooks.opened_to(endpoint, request, reply)
+
+
+async def _accepted(endpoint: Endpoint, request: HookRequest, receive: Receive) -> HookAnswer:
     reader = hooks.check_head(endpoint, request)
     body = await _body(receive)
     if not isinstance(body, bytes):
@@ -81,6 +92,9 @@ async def _reply(scope: Scope, receive: Receive) -> HookAnswer:
             event = await large_bodies.event_of(endpoint, request, body, reader=reader)
         return hooks.answer(await accept(event))
     event = hooks.event_of(endpoint, request, body, reader=reader, now=clock.now())
+    reply = hooks.challenge(endpoint, event.data)
+    if reply is not None:
+        return reply
     if len(body) > large_bodies.SURELY_SMALL:
         event = await large_bodies.offloaded(event)
     return hooks.answer(await accept(event, size_bytes=len(body)))
@@ -171,9 +185,13 @@ async def _all_parts(receive: Receive) -> bytes | IO[bytes]:
 
 
 async def _send(reply: HookAnswer, send: Send) -> None:
-    headers = [
+    # An answer without content has no length either (RFC 9110, 8.6).
+    of_body = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(reply.body)).encode()),
+    ]
+    headers = [
+        *(of_body if reply.body else ()),
         (b"x-content-type-options", b"nosniff"),
         *((name.encode(), value.encode()) for name, value in reply.headers),
     ]

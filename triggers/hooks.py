@@ -6,8 +6,9 @@ Used in this order: ``endpoint_of`` → ``check_head`` (before the body is read)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,8 +26,20 @@ from triggers import bodies, endpoints, pressure, signatures
 from triggers.endpoints import Endpoint
 from triggers.events import Accepted, NewEvent
 from triggers.models import AuthMode
+from triggers.pacing import Pace
 
 LONGEST_TOKEN = 64
+_ALLOWED_HEADERS = (
+    "authorization, content-type, idempotency-key, webhook-id, webhook-signature, webhook-timestamp"
+)
+# Where known senders put the identity of an event; the first that is there counts.
+_KEYS: Mapping[str, Sequence[tuple[str, str]]] = {
+    AuthMode.GITHUB: (("header", "x-github-delivery"),),
+    AuthMode.SHOPIFY: (("header", "x-shopify-event-id"), ("header", "x-shopify-webhook-id")),
+    AuthMode.STRIPE: (("body", "id"),),
+    AuthMode.SLACK: (("body", "event_id"),),
+}
+_pace = Pace()
 UNKNOWN = "There is no webhook at this address, or it is switched off."
 
 
@@ -93,17 +106,49 @@ def check_head(endpoint: Endpoint, request: HookRequest) -> bodies.Reader:
             f"This webhook does not accept {clean_text(request.method[:20])}.",
             allowed=endpoint.methods,
         )
-    check_size(_declared_length(request.headers))
+    check_size(_declared_length(request.headers), most=endpoint.most_bytes)
     pressure.check(is_full=endpoint.is_full)
     return bodies.reader_for(request.headers.get("content-type", ""))
 
 
-def check_size(size_bytes: int) -> None:
-    """Raise InputTooLarge above 10 MiB; called for what is declared and for what has arrived."""
-    if size_bytes > MAX_BYTES:
-        raise InputTooLarge(
-            f"The body is larger than {MAX_BYTES} bytes, the most that is accepted."
-        )
+def check_size(size_bytes: int, *, most: int = MAX_BYTES) -> None:
+    """Raise InputTooLarge above ``most`` bytes; for what is declared and for what has arrived."""
+    if size_bytes > most:
+        raise InputTooLarge(f"The body is larger than {most} bytes, the most that is accepted.")
+
+
+def preflight(endpoint: Endpoint, request: HookRequest) -> HookAnswer | None:
+    """Answer a browser that asks whether a script of another website may send (CORS).
+
+    None for every other request.
+    """
+    wanted = request.headers.get("access-control-request-method")
+    if request.method != "OPTIONS" or not wanted or not _allowed_origin(endpoint, request):
+        return None
+    headers = (
+        ("access-control-allow-methods", ", ".join(sorted(endpoint.methods))),
+        ("access-control-allow-headers", _ALLOWED_HEADERS),
+        ("access-control-max-age", "600"),
+    )
+    return opened_to(endpoint, request, HookAnswer(status=204, body=b"", headers=headers))
+
+
+def opened_to(endpoint: Endpoint, request: HookRequest, said: HookAnswer) -> HookAnswer:
+    """Return the answer so that scripts of the websites that the endpoint names can read it."""
+    if not endpoint.origins:
+        return said
+    origin = _allowed_origin(endpoint, request)
+    allowed = [("access-control-allow-origin", origin)] if origin else []
+    return replace(said, headers=(*said.headers, ("vary", "Origin"), *allowed))
+
+
+def challenge(endpoint: Endpoint, data: Any) -> HookAnswer | None:
+    """Answer Slack, which asks once whether an address is its owner's; None for all else."""
+    if endpoint.auth_mode != AuthMode.SLACK or not isinstance(data, Mapping):
+        return None
+    if data.get("type") != "url_verification" or not isinstance(data.get("challenge"), str):
+        return None
+    return HookAnswer(status=200, body=orjson.dumps({"challenge": data["challenge"]}))
 
 
 def event_of(
@@ -111,7 +156,8 @@ def event_of(
 ) -> NewEvent:
     """Return the event that a request stands for, once its sender has proven itself.
 
-    Raises SignatureRefused before the body is parsed, UnreadableInput after.
+    Raises SignatureRefused, TooManyRequests and InputTooLarge before the body is parsed,
+    UnreadableInput after.
     """
     signatures.verify(
         mode=endpoint.auth_mode,
@@ -121,6 +167,10 @@ def event_of(
         body=body,
         now=now,
     )
+    if endpoint.per_minute:
+        # After the proof: who has none must not use up what the sender may send.
+        _check_pace(endpoint)
+    check_size(len(body), most=endpoint.most_bytes)
     data = bodies.read(reader, body, request.headers.get("content-type", ""))
     return NewEvent(
         project_id=endpoint.project_id,
@@ -154,6 +204,23 @@ def refusal(error: LeadSendError) -> HookAnswer:
     return HookAnswer(status=error.http_status, body=orjson.dumps(envelope), headers=headers)
 
 
+def _check_pace(endpoint: Endpoint) -> None:
+    wait_s = _pace.wait_s(str(endpoint.id), per_minute=endpoint.per_minute or 1)
+    if wait_s:
+        raise TooManyRequests(
+            f"This webhook takes {endpoint.per_minute} events a minute: send it again later.",
+            code="rate_limited",
+            retry_after_s=math.ceil(wait_s),
+        )
+
+
+def _allowed_origin(endpoint: Endpoint, request: HookRequest) -> str:
+    origin = request.headers.get("origin", "")
+    if origin and "*" in endpoint.origins:
+        return "*"
+    return origin if origin in endpoint.origins else ""
+
+
 def _declared_length(headers: Mapping[str, str]) -> int:
     declared = headers.get("content-length", "")
     return int(declared[:20]) if declared.isascii() and declared.isdigit() else 0
@@ -184,4 +251,16 @@ def _event_key(endpoint: Endpoint, request: HookRequest, data: Mapping[str, Any]
         return request.headers.get("webhook-id")
     if kind == "header":
         return request.headers.get(where.lower()) or None
+    if endpoint.auth_mode in _KEYS:
+        return _key_of_sender(_KEYS[endpoint.auth_mode], request, data)
     return request.headers.get("webhook-id") or request.headers.get("idempotency-key") or None
+
+
+def _key_of_sender(
+    places: Sequence[tuple[str, str]], request: HookRequest, data: Mapping[str, Any]
+) -> str | None:
+    for kind, where in places:
+        found = request.headers.get(where) if kind == "header" else bodies.value_at(data, where)
+        if found:
+            return found
+    return None

@@ -72,6 +72,10 @@ class AuthMode(models.TextChoices):
     HMAC = "hmac", "Signature (HMAC)"
     HEADER = "header", "Secret header"
     BASIC = "basic", "Name and password"
+    GITHUB = "github", "GitHub"
+    SHOPIFY = "shopify", "Shopify"
+    STRIPE = "stripe", "Stripe"
+    SLACK = "slack", "Slack"
     NONE = "none", "None (anybody may send)"
 
 
@@ -89,6 +93,9 @@ class WebhookEndpoint(ProjectRow):
     sealed_previous_secret = models.TextField(blank=True, editable=False)
     previous_valid_until = models.DateTimeField(null=True, blank=True, editable=False)
     event_key_template = models.CharField(max_length=300, blank=True)
+    origins = models.JSONField(default=list, help_text="Websites whose scripts may send.")
+    per_minute = models.PositiveIntegerField(null=True, blank=True)
+    most_bytes = models.PositiveIntegerField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(default=clock.now, editable=False)

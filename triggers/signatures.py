@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from leadsend.lib.errors import SignatureRefused
+from leadsend.lib.errors import InvalidInput, SignatureRefused
 from triggers.models import AuthMode
 
 TOLERANCE_S = 300
@@ -23,6 +23,13 @@ _ALGORITHMS: Mapping[str, Callable[..., Any]] = {
     "sha512": hashlib.sha512,
 }
 DEFAULT_HEADERS = {AuthMode.HMAC: "X-Signature", AuthMode.HEADER: "X-Webhook-Secret"}
+# How known senders sign, as their documents say.
+_PRESETS: Mapping[str, Mapping[str, str]] = {
+    AuthMode.GITHUB: {"header": "X-Hub-Signature-256", "prefix": "sha256="},
+    AuthMode.SHOPIFY: {"header": "X-Shopify-Hmac-Sha256", "encoding": "base64"},
+}
+_STRIPE, _SLACK = "stripe-signature", "x-slack-signature"
+_SHORTEST_SECRET, _LONGEST_SECRET = 16, 200
 
 
 def verify(
@@ -41,7 +48,8 @@ def verify(
     """
     if mode == AuthMode.NONE:
         return
-    _CHECKS[AuthMode(mode)](cfg, secrets_now, headers, body, now)
+    check = _CHECKS.get(AuthMode(mode), _check_hmac)
+    check(_PRESETS.get(mode, cfg), secrets_now, headers, body, now)
 
 
 def new_secret(mode: str) -> str:
@@ -53,9 +61,29 @@ def new_secret(mode: str) -> str:
     return secrets.token_urlsafe(_SECRET_BYTES)
 
 
+def check_secret(mode: str, secret: str) -> None:
+    """Raise InvalidInput for what cannot be the secret of an endpoint of this mode."""
+    if mode == AuthMode.NONE:
+        raise InvalidInput("This webhook takes everything: it has no secret to be set.")
+    if not _SHORTEST_SECRET <= len(secret) <= _LONGEST_SECRET or not secret.isprintable():
+        raise InvalidInput(
+            f"A secret has {_SHORTEST_SECRET} to {_LONGEST_SECRET} characters: copy it whole."
+        )
+    if mode == AuthMode.STANDARD_WEBHOOKS:
+        try:
+            _key_of(secret)
+        except ValueError as error:
+            raise InvalidInput(
+                "A secret of Standard Webhooks is base64 behind whsec_: copy it whole."
+            ) from error
+
+
 def proof_headers(mode: str, cfg: Mapping[str, Any]) -> frozenset[str]:
     """Return the lower-case names of headers that carry the proof, which are never stored."""
     names = {"authorization", "proxy-authorization", "cookie", "webhook-signature"}
+    names |= {_STRIPE, _SLACK}
+    if mode in _PRESETS:
+        names.add(_PRESETS[mode]["header"].lower())
     if mode in DEFAULT_HEADERS:
         names.add(_header_name(cfg, DEFAULT_HEADERS[AuthMode(mode)]))
     return frozenset(names)
@@ -76,7 +104,7 @@ def _check_standard(
     now: datetime,
 ) -> None:
     message_id = headers.get("webhook-id", "")
-    timestamp = _timestamp(headers.get("webhook-timestamp", ""), now)
+    timestamp = _timestamp("webhook-timestamp", headers.get("webhook-timestamp", ""), now)
     given = headers.get("webhook-signature", "").split()
     if not message_id or not given:
         raise SignatureRefused("Send webhook-id, webhook-timestamp and webhook-signature along.")
@@ -87,13 +115,13 @@ def _check_standard(
     _refuse_unless_equal(given, wanted)
 
 
-def _timestamp(text: str, now: datetime) -> int:
+def _timestamp(name: str, text: str, now: datetime) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 12:
-        raise SignatureRefused("webhook-timestamp is the time in whole seconds since 1970.")
+        raise SignatureRefused(f"{name} is the time in whole seconds since 1970.")
     timestamp = int(text)
     if str(timestamp) != text or abs(now.timestamp() - timestamp) > TOLERANCE_S:
         raise SignatureRefused(
-            f"webhook-timestamp is more than {TOLERANCE_S} seconds away from now: "
+            f"{name} is more than {TOLERANCE_S} seconds away from now: "
             "check the sender's clock, and sign again when sending again."
         )
     return timestamp
@@ -117,6 +145,43 @@ def _check_hmac(
     digests = [hmac.new(secret.encode(), body, digest_of).digest() for secret in secrets_now]
     wanted = [d.hex() if in_hex else base64.b64encode(d).decode() for d in digests]
     _refuse_unless_equal([signature.lower() if in_hex else signature], wanted)
+
+
+def _check_stripe(
+    cfg: Mapping[str, Any],
+    secrets_now: Sequence[str],
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+) -> None:
+    parts = [part.strip().partition("=") for part in headers.get(_STRIPE, "").split(",")]
+    given = [value for name, _, value in parts if name == "v1"]
+    timestamps = [value for name, _, value in parts if name == "t"]
+    if not given or not timestamps:
+        raise SignatureRefused("The header Stripe-Signature with t and v1 is missing.")
+    timestamp = _timestamp("The time in Stripe-Signature", timestamps[0], now)
+    content = f"{timestamp}.".encode() + body
+    _refuse_unless_equal(given, [_hex_of(secret, content) for secret in secrets_now])
+
+
+def _check_slack(
+    cfg: Mapping[str, Any],
+    secrets_now: Sequence[str],
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+) -> None:
+    given = headers.get(_SLACK, "").strip()
+    if not given:
+        raise SignatureRefused("The header X-Slack-Signature is missing.")
+    name = "X-Slack-Request-Timestamp"
+    timestamp = _timestamp(name, headers.get(name.lower(), ""), now)
+    content = f"v0:{timestamp}:".encode() + body
+    _refuse_unless_equal([given], [f"v0={_hex_of(secret, content)}" for secret in secrets_now])
+
+
+def _hex_of(secret: str, content: bytes) -> str:
+    return hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()
 
 
 def _check_header(
@@ -178,4 +243,6 @@ _CHECKS = {
     AuthMode.HMAC: _check_hmac,
     AuthMode.HEADER: _check_header,
     AuthMode.BASIC: _check_basic,
+    AuthMode.STRIPE: _check_stripe,
+    AuthMode.SLACK: _check_slack,
 }

@@ -72,11 +72,14 @@ def resume(subscription: Subscription, *, user: User | None) -> None:
     _hold(subscription, user=user, is_paused=False)
 
 
-def rotate_secret(endpoint: WebhookEndpoint, *, user: User | None) -> str:
-    """Return a new secret, shown once; the old one stays good for 24 hours."""
+def rotate_secret(endpoint: WebhookEndpoint, *, user: User | None, secret: str = "") -> str:
+    """Return the new secret, shown once; the old one stays good for 24 hours.
+
+    ``secret`` is one that the sender has made. Raises InvalidInput when it cannot be one.
+    """
     with transaction.atomic():
         locked = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
-        secret = endpoints.rotate(locked)
+        secret = endpoints.rotate(locked, secret=secret)
         audit.record("webhook_endpoint.rotate", actor=user, project=locked.project, obj=locked)
     endpoint.refresh_from_db()
     return secret
@@ -152,6 +155,10 @@ def _keep_webhook(
     endpoint.name = cfg.get("name", "")
     endpoint.methods = cfg.get("methods") or ["POST"]
     endpoint.event_key_template = cfg.get("event_key", "")
+    endpoint.origins = cfg.get("origins", [])
+    endpoint.per_minute = cfg.get("per_minute")
+    most_kb = cfg.get("most_kb")
+    endpoint.most_bytes = most_kb * 1024 if most_kb else None
     endpoint.is_active = True
     endpoint.updated_at = clock.now()
     secret = endpoints.give_secret(endpoint) if needs_secret else ""

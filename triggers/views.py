@@ -11,6 +11,7 @@ from leadsend.lib import clock
 from leadsend.lib.errors import LeadSendError, UnreadableInput
 from leadsend.lib.input_guard import MAX_BYTES
 from triggers import hooks
+from triggers.endpoints import Endpoint
 from triggers.hooks import HookAnswer, HookRequest
 from triggers.joint_commit import JointCommit
 
@@ -40,10 +41,21 @@ def _reply(request: HttpRequest, token: str) -> HookAnswer:
         ip=request.META.get("REMOTE_ADDR", ""),
     )
     endpoint = hooks.endpoint_of(token)
+    reply = hooks.preflight(endpoint, asked)
+    if reply is not None:
+        return reply
+    try:
+        reply = _accepted(endpoint, asked, request)
+    except LeadSendError as error:
+        reply = hooks.refusal(error)
+    return hooks.opened_to(endpoint, asked, reply)
+
+
+def _accepted(endpoint: Endpoint, asked: HookRequest, request: HttpRequest) -> HookAnswer:
     reader = hooks.check_head(endpoint, asked)
     body = _body(request)
     event = hooks.event_of(endpoint, asked, body, reader=reader, now=clock.now())
-    return hooks.answer(_commit.accept(event))
+    return hooks.challenge(endpoint, event.data) or hooks.answer(_commit.accept(event))
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -29,23 +29,31 @@ def example_of_readme():
     return json.loads(body[1])
 
 
-def example_of_api_document():
-    return json.loads(text_of("docs/api.md").partition("```json\n")[2].partition("```")[0])
+def example_of(page):
+    return json.loads(text_of(page).partition("```json\n")[2].partition("```")[0])
 
 
-def example_of_form():
-    return json.loads(
-        text_of("docs/triggers/form.md").partition("```json\n")[2].partition("```")[0]
-    )
+TRIGGER_PAGES = [
+    str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs" / "triggers").glob("*.md"))
+]
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("example", [example_of_readme, example_of_api_document, example_of_form])
-def test_the_example_is_accepted_and_published(client, example):
+@pytest.mark.parametrize("page", ["docs/api.md", *TRIGGER_PAGES])
+def test_the_example_of_a_page_is_accepted_and_published(client, page):
+    expect_published(client, example_of(page))
+
+
+@pytest.mark.django_db
+def test_the_example_of_the_readme_is_accepted_and_published(client):
+    expect_published(client, example_of_readme())
+
+
+def expect_published(client, example):
     project = make_project()
     client.force_login(make_user(project=project, role=Role.ADMIN))
 
-    answer = client.post("/api/v1/workflows/", example(), content_type="application/json")
+    answer = client.post("/api/v1/workflows/", example, content_type="application/json")
 
     assert answer.status_code == 201
     assert answer.json()["problems"] == []

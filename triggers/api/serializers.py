@@ -16,6 +16,12 @@ class NothingToSaySerializer(StrictSerializer):
     """An act that needs no input."""
 
 
+class SecretSerializer(StrictSerializer):
+    """A secret that the sender has made; without one a fresh one is made here."""
+
+    secret = serializers.CharField(required=False, max_length=200, write_only=True)
+
+
 class AuthSerializer(serializers.Serializer[Any]):
     """How the sender proves itself; ``secret`` only in the answer that made it."""
 

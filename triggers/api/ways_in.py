@@ -44,13 +44,16 @@ class EndpointViewSet(ProjectViewSet):
         """Show an endpoint."""
         return Response(shapes.endpoint(self.get_object()))
 
-    @extend_schema(request=shown.NothingToSaySerializer, responses=shown.EndpointSerializer)
+    @extend_schema(request=shown.SecretSerializer, responses=shown.EndpointSerializer)
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, pk: str) -> Response:
-        """Make a new secret, shown in this answer only; the old one stays good for 24 hours."""
+        """Make a new secret, shown in this answer only; the old one stays good for 24 hours.
+
+        Stripe, Slack and Shopify make the secret themselves: send it as ``secret``.
+        """
         row = self.get_object()
-        self.read(shown.NothingToSaySerializer)
-        secret = subscribing.rotate_secret(row, user=self.user)
+        given = self.read(shown.SecretSerializer)
+        secret = subscribing.rotate_secret(row, user=self.user, secret=given.get("secret", ""))
         return Response(shapes.endpoint(row, secret=secret))
 
 

@@ -62,4 +62,4 @@ async def _ask(application, path, method, body, headers, query, parts):
     end = await talk.receive_output(20)
     await talk.wait()
     answer = {name.decode(): value.decode() for name, value in start["headers"]}
-    return Reply(start["status"], answer, json.loads(end["body"]))
+    return Reply(start["status"], answer, json.loads(end["body"]) if end["body"] else None)
