@@ -131,6 +131,7 @@ class Stack:
             "LEADSEND_ENV": "development",
             "PUBLIC_URL": self.url,
             "PYTHONUNBUFFERED": "1",
+            "PYTHONFAULTHANDLER": "1",
             "LEADSEND_LEASE_S": "3",
             "LEADSEND_ENGINES": "1",
             # What is left when this process is killed is ended by its guardian.

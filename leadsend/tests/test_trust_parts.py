@@ -68,7 +68,7 @@ def test_a_retry_before_its_time_is_seen():
 def test_silence_is_counted_from_the_begin_and_to_the_end():
     sink = arrived(Sink(Moods(), 1), (10.0, "a", "ok"), (12.0, "b", "busy"), (19.0, "c", "ok"))
 
-    assert sink.longest_silence_s(0.0, 20.0) == 10.0
+    assert sink.longest_silence(0.0, 20.0) == (0.0, 10.0)
 
 
 def test_the_same_seed_plans_the_same_faults():

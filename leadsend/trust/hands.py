@@ -19,17 +19,24 @@ from leadsend.testing.stack import Member, Stack, kill_process, until
 
 FREEZE_S = 45.0
 EXIT_LIMIT_S = 40.0
+SLOW_EXIT_S = 10.0
 HALVES = 2
 
 
 @dataclass
 class Hands:
-    """Faults on processes, drawn from a seed; ``done`` counts them, ``exits_s`` times of ends."""
+    """Faults on processes, drawn from a seed.
+
+    ``done`` counts them, ``noted`` says when (monotonic) which one hit whom; ``exits_s`` are times
+    of ends, ``slow_exits`` who took longer than others.
+    """
 
     stack: Stack
     chance: random.Random
     done: Counter[str] = field(default_factory=Counter)
+    noted: list[tuple[float, str]] = field(default_factory=list)
     exits_s: list[float] = field(default_factory=list)
+    slow_exits: list[str] = field(default_factory=list)
     killed_after_limit: int = 0
     _frozen: dict[str, list[int]] = field(default_factory=dict)
 
@@ -47,13 +54,13 @@ class Hands:
             kill_process(pid)
         self._thaw(member.name)
         member.start()
-        self.done[f"kill {kind}"] += 1
+        self._note(f"kill {kind}", f"{member.name}{' with its engines' if family else ''}")
 
     def kill_engine(self) -> None:
         """Kill one engine process; its host starts another."""
         engines: list[int] = until(self.engines, "a worker has an engine process")
         kill_process(self.chance.choice(engines))
-        self.done["kill engine"] += 1
+        self._note("kill engine")
 
     def engines(self) -> list[int]:
         """Return the engine processes that the present workers have."""
@@ -68,7 +75,7 @@ class Hands:
         pids = [member.pid, *member.children()]
         self._frozen[member.name] = pids
         _signal(pids, signal.SIGSTOP)
-        self.done["freeze worker"] += 1
+        self._note("freeze worker", member.name)
         timer = threading.Timer(FREEZE_S, self._thaw, [member.name])
         timer.daemon = True
         timer.start()
@@ -81,12 +88,13 @@ class Hands:
         """Restart everything by SIGTERM, one half at a time, as a deployment does."""
         for half in range(HALVES):
             members = [m for m in self.stack.members.values() if m.number % HALVES == half]
+            self.noted.append((time.monotonic(), f"stop half {half}"))
             self._stop(members)
             for member in members:
                 member.start()
             for member in members:
                 self._wait_for(member)
-        self.done["rolling restart"] += 1
+        self._note("rolling restart", "over")
 
     def close(self) -> None:
         """Let everything that is frozen go on."""
@@ -101,13 +109,24 @@ class Hands:
         left = list(members)
         while left and time.monotonic() < began + EXIT_LIMIT_S:
             ended = [member for member in left if not member.is_running]
-            self.exits_s += [time.monotonic() - began] * len(ended)
+            took_s = time.monotonic() - began
+            self.exits_s += [took_s] * len(ended)
+            if took_s > SLOW_EXIT_S:
+                self.slow_exits += [f"{member.name} {took_s:.1f} s" for member in ended]
             left = [member for member in left if member not in ended]
             time.sleep(0.05)
         for member in left:
             self.exits_s.append(EXIT_LIMIT_S)
+            self.slow_exits.append(f"{member.name} never")
             self.killed_after_limit += 1
+            # With faulthandler on, the log then says where each thread is.
+            _signal([member.pid, *member.children()], signal.SIGABRT)
+            time.sleep(1)
             member.kill()
+
+    def _note(self, fault: str, whom: str = "") -> None:
+        self.done[fault] += 1
+        self.noted.append((time.monotonic(), f"{fault} {whom}".strip()))
 
     def _wait_for(self, member: Member) -> None:
         if member.name.startswith("web"):

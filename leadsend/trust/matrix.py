@@ -150,12 +150,14 @@ def _own_figures(scene: Scene) -> dict[str, Any]:
         "retry_too_early": scene.sink.too_early(),
         "exits": len(hands.exits_s),
         "longest_exit_s": round(max(hands.exits_s, default=0.0), 1),
+        "slow_exits": hands.slow_exits,
         "poison_sent": hands.done["poison"],
         "poison_given_up": sum(code == "poison" for _, code, _ in poisoned),
         "most_crashes_of_a_poison": max((crashes for *_, crashes in poisoned), default=0),
         "rss_drift": watch.resident_drift(),
         "connection_drift": watch.connection_drift(),
         "dead_rows_per_live": watch.bloat(),
+        "course": watch.course() if watch.resident_drift() is not None else [],
     }
 
 

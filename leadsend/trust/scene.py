@@ -216,6 +216,7 @@ def count(scene: Scene, settled: dict[str, Any]) -> dict[str, Any]:
     accepts = traffic.latencies_ms(lambda _: True)
     delays = sorted(delay for _, delay in history.start_delays_ms(stack, flow.workflow_id))
     last_accept = max(traffic.accepted.values(), default=traffic.began_at)
+    since, until_s = sink.longest_silence(traffic.began_at + _WARM_UP_S, last_accept)
     return {
         "events": traffic.sent,
         "per_second": scene.form.per_second,
@@ -242,9 +243,8 @@ def count(scene: Scene, settled: dict[str, Any]) -> dict[str, Any]:
         "stuck_rows": settled["stuck_rows"],
         "settled_after_s": settled["settled_after_s"],
         "uncertain": settled["uncertain"],
-        "longest_silence_s": round(
-            sink.longest_silence_s(traffic.began_at + _WARM_UP_S, last_accept), 1
-        ),
+        "longest_silence_s": round(until_s - since, 1),
+        "faults_in_silence": _faults_between(scene.hands, since, until_s),
         "accept_p50_ms": percentile(accepts, 0.5),
         "accept_p99_ms": percentile(accepts, 0.99),
         "start_p50_ms": percentile(delays, 0.5),
@@ -252,6 +252,11 @@ def count(scene: Scene, settled: dict[str, Any]) -> dict[str, Any]:
         "faults": dict(scene.hands.done),
         "most_connections": scene.watch.most_connections(),
     }
+
+
+def _faults_between(hands: Hands, since: float, until: float) -> list[str]:
+    """Return what happened in a silence and shortly before it, by seconds since it began."""
+    return [f"{at - since:+.0f} s: {what}" for at, what in hands.noted if since - 20 <= at <= until]
 
 
 def hard_gates(figures: Mapping[str, Any]) -> list[Gate]:

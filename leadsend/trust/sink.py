@@ -105,11 +105,14 @@ class Sink:
                 told.pop(arrival.key, None)
         return count
 
-    def longest_silence_s(self, since: float, until: float) -> float:
-        """Return the longest time without an effect between two monotonic moments."""
+    def longest_silence(self, since: float, until: float) -> tuple[float, float]:
+        """Return begin and end of the longest time without an effect between two moments.
+
+        All are monotonic seconds.
+        """
         inside = [a.at for a in self._copy() if a.is_effect and since <= a.at <= until]
         moments = [since, *inside, until]
-        return max(after - before for before, after in pairwise(moments))
+        return max(pairwise(moments), key=lambda pair: pair[1] - pair[0])
 
     def _copy(self) -> list[Arrival]:
         with self.lock:

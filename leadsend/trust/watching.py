@@ -21,9 +21,10 @@ SMALL_TABLE_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One look: seconds since the start, resident bytes and connections."""
+    """One look: seconds since the start, processes, their resident bytes, and connections."""
 
     at_s: float
+    processes: int
     resident: int
     connections: int
 
@@ -48,12 +49,24 @@ class Watch:
         self._thread.join()
 
     def resident_drift(self) -> float | None:
-        """Return memory at the end over memory after five minutes, less 1; None for a short run."""
-        return self._drift(lambda sample: sample.resident)
+        """Return memory at the end over memory after five minutes, less 1; None for a short run.
+
+        It is that of one process: how many of them run at a moment is what the faults decide.
+        """
+        return self._drift(lambda sample: sample.resident / max(sample.processes, 1))
 
     def connection_drift(self) -> float | None:
-        """Return the same of open connections."""
-        return self._drift(lambda sample: sample.connections)
+        """Return the same of a process's open connections."""
+        return self._drift(lambda sample: sample.connections / max(sample.processes, 1))
+
+    def course(self) -> list[str]:
+        """Return what was seen, a line for every minute."""
+        step = int(60 / EVERY_S)
+        return [
+            f"{sample.at_s / 60:.0f} min: {sample.processes} processes, "
+            f"{sample.resident >> 20} MiB, {sample.connections} connections"
+            for sample in self.samples[::step]
+        ]
 
     def most_connections(self) -> int:
         """Return the largest number of connections that was seen."""
@@ -68,7 +81,7 @@ class Watch:
         )
         return {name: round(dead / max(live, 1), 2) for name, live, dead in rows}
 
-    def _drift(self, of: Callable[[Sample], int]) -> float | None:
+    def _drift(self, of: Callable[[Sample], float]) -> float | None:
         if not self.samples or self.samples[-1].at_s < WARM_AFTER_S + 2 * WINDOW_S:
             return None
         end_s = self.samples[-1].at_s
@@ -85,10 +98,12 @@ class Watch:
                 connections = self._connections()
             except psycopg.Error:
                 continue
+            pids = self._pids()
             self.samples.append(
                 Sample(
                     at_s=time.monotonic() - began,
-                    resident=resident_bytes(self._pids()),
+                    processes=len(pids),
+                    resident=resident_bytes(pids),
                     connections=connections,
                 )
             )
