@@ -36,6 +36,7 @@ from runtime.models import (
     RateLimit,
     StepExecution,
     Task,
+    WebhookAnswer,
     Worker,
 )
 
@@ -350,3 +351,14 @@ class OutboxMailAdmin(ReadOnlyAdmin):
     list_filter = ("mode", own("project"))
     search_fields = ("to", "subject", "message_id")
     ordering = ("-created_at",)
+
+
+@admin.register(WebhookAnswer)
+class WebhookAnswerAdmin(ReadOnlyAdmin):
+    """What runs answered to whoever called their webhook."""
+
+    read_permission = "execution.read"
+    list_display = ("execution_id", "status", "is_text", "created_at")
+    list_filter = ("status", own("project"))
+    search_fields = ("execution_id__exact",)
+    ordering = ("-pk",)

@@ -232,6 +232,7 @@ SELECT w.id, (v.document::jsonb #>> '{settings,retention,done_days}')::int,
 _LEFT_BEHIND: Final = (
     "DELETE FROM execution_timer WHERE {}",
     "DELETE FROM execution_wait WHERE {}",
+    "DELETE FROM webhook_answer WHERE {}",
     "DELETE FROM tasks WHERE {} AND status <> 'PENDING'",
     "UPDATE tasks SET execution_id = NULL WHERE {}",
 )

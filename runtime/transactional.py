@@ -23,7 +23,7 @@ from leadsend.lib.ids import uuid7
 from leadsend.lib.input_guard import clean_text
 from leadsend.lib.postgres import Connection
 from registry.sdk.action import Apply
-from runtime import called_runs, task_forms, waits
+from runtime import called_runs, task_forms, waits, webhook_answers
 
 log = logging.getLogger(__name__)
 
@@ -243,6 +243,12 @@ def _create_approval(
     return {"task_id": made["task_id"]}
 
 
+def _respond(connection: Connection, place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
+    return webhook_answers.keep(
+        connection, execution_id=place.execution_id, project_id=place.project_id, given=given
+    )
+
+
 Act = Callable[[Connection, Place, Mapping[str, Any]], Any]
 ACTS: Final[Mapping[str, Act]] = {
     "task.create": _create,
@@ -251,6 +257,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "task.reassign": _reassign,
     "approval.create": _create_approval,
     "execution.start": called_runs.start,
+    "webhook.respond": _respond,
 }
 
 

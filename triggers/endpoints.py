@@ -20,7 +20,7 @@ from leadsend.lib.input_guard import MAX_BYTES
 from leadsend.lib.redaction import forgetting_secrets
 from triggers import pressure
 from triggers.inbox import AWAY
-from triggers.models import AuthMode, Subscription, WebhookEndpoint
+from triggers.models import AnswerMode, AuthMode, Subscription, WebhookEndpoint
 from triggers.signatures import check_secret, new_secret
 from workflows.models import Workflow
 
@@ -54,6 +54,9 @@ class Endpoint:
     origins: frozenset[str] = frozenset()
     per_minute: int | None = None
     most_bytes: int = MAX_BYTES
+    subscription_id: UUID | None = None
+    answer_mode: str = AnswerMode.AT_ONCE
+    longest_wait_s: int = 25
     is_full: bool = False
 
     def secrets_at(self, now: datetime) -> Sequence[str]:
@@ -186,6 +189,9 @@ def _endpoint(row: WebhookEndpoint) -> Endpoint:
         event_key_template=row.event_key_template,
         origins=frozenset(row.origins),
         per_minute=row.per_minute,
+        subscription_id=subscription.pk if subscription else None,
+        answer_mode=row.answer_mode,
+        longest_wait_s=row.longest_wait_s,
         most_bytes=min(row.most_bytes or MAX_BYTES, MAX_BYTES),
         is_full=pressure.is_queue_full(row.workflow_id, source),
     )

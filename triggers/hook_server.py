@@ -13,12 +13,13 @@ from django.db import close_old_connections
 from leadsend.lib import clock
 from leadsend.lib.errors import LeadSendError, Unavailable
 from leadsend.lib.payloads import INLINE_LIMIT
-from triggers import endpoints, hooks, large_bodies
+from triggers import endpoints, hooks, large_bodies, run_replies
 from triggers.endpoints import Endpoint
 from triggers.events import Accepted, NewEvent
 from triggers.group_commit import GroupCommit
 from triggers.hooks import HookAnswer, HookRequest
 from triggers.inbox import AWAY
+from triggers.models import AnswerMode
 
 PREFIX = "/hooks/"
 BODY_TIMEOUT_S = 30
@@ -90,14 +91,20 @@ async def _accepted(endpoint: Endpoint, request: HookRequest, receive: Receive) 
     if not isinstance(body, bytes):
         with body:
             event = await large_bodies.event_of(endpoint, request, body, reader=reader)
-        return hooks.answer(await accept(event))
+        return await _answered(endpoint, await accept(event))
     event = hooks.event_of(endpoint, request, body, reader=reader, now=clock.now())
     reply = hooks.challenge(endpoint, event.data)
     if reply is not None:
         return reply
     if len(body) > large_bodies.SURELY_SMALL:
         event = await large_bodies.offloaded(event)
-    return hooks.answer(await accept(event, size_bytes=len(body)))
+    return await _answered(endpoint, await accept(event, size_bytes=len(body)))
+
+
+async def _answered(endpoint: Endpoint, accepted: Accepted) -> HookAnswer:
+    if endpoint.answer_mode == AnswerMode.AT_ONCE:
+        return hooks.answer(accepted)
+    return await run_replies.wait_async(endpoint, accepted.event_id)
 
 
 async def _find(token: str) -> Endpoint:
@@ -187,7 +194,7 @@ async def _all_parts(receive: Receive) -> bytes | IO[bytes]:
 async def _send(reply: HookAnswer, send: Send) -> None:
     # An answer without content has no length either (RFC 9110, 8.6).
     of_body = [
-        (b"content-type", b"application/json"),
+        (b"content-type", reply.content_type.encode()),
         (b"content-length", str(len(reply.body)).encode()),
     ]
     headers = [

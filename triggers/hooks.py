@@ -56,10 +56,11 @@ class HookRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookAnswer:
-    """What is sent back: a JSON body under a status."""
+    """What is sent back: a body, of JSON unless said otherwise, under a status."""
 
     status: int
     body: bytes
+    content_type: str = "application/json"
     headers: Sequence[tuple[str, str]] = field(default=())
 
 

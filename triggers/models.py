@@ -79,6 +79,13 @@ class AuthMode(models.TextChoices):
     NONE = "none", "None (anybody may send)"
 
 
+class AnswerMode(models.TextChoices):
+    """When a webhook's sender is answered."""
+
+    AT_ONCE = "at_once", "At once"
+    BY_RUN = "by_run", "By the run"
+
+
 class WebhookEndpoint(ProjectRow):
     """An address that receives events. Secrets are sealed; the old one stays good in a rotation."""
 
@@ -96,6 +103,10 @@ class WebhookEndpoint(ProjectRow):
     origins = models.JSONField(default=list, help_text="Websites whose scripts may send.")
     per_minute = models.PositiveIntegerField(null=True, blank=True)
     most_bytes = models.PositiveIntegerField(null=True, blank=True)
+    answer_mode = models.CharField(
+        max_length=8, choices=AnswerMode.choices, default=AnswerMode.AT_ONCE
+    )
+    longest_wait_s = models.PositiveSmallIntegerField(default=25)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(default=clock.now, editable=False)

@@ -15,7 +15,7 @@ from leadsend.lib import clock
 from registry.catalog import catalog
 from registry.sdk.trigger import TriggerType
 from triggers import db_changes, endpoints, hosted_forms, schedules
-from triggers.models import AuthMode, HostedForm, Subscription, WebhookEndpoint
+from triggers.models import AnswerMode, AuthMode, HostedForm, Subscription, WebhookEndpoint
 from workflows.definition import canonical, upgrades
 from workflows.models import Workflow, WorkflowVersion
 
@@ -158,6 +158,8 @@ def _keep_webhook(
     endpoint.origins = cfg.get("origins", [])
     endpoint.per_minute = cfg.get("per_minute")
     most_kb = cfg.get("most_kb")
+    endpoint.answer_mode = cfg.get("answer", AnswerMode.AT_ONCE)
+    endpoint.longest_wait_s = cfg.get("longest_wait_s", 25)
     endpoint.most_bytes = most_kb * 1024 if most_kb else None
     endpoint.is_active = True
     endpoint.updated_at = clock.now()

@@ -10,10 +10,11 @@ from leadsend.access.pages import PUBLIC, page
 from leadsend.lib import clock
 from leadsend.lib.errors import LeadSendError, UnreadableInput
 from leadsend.lib.input_guard import MAX_BYTES
-from triggers import hooks
+from triggers import hooks, run_replies
 from triggers.endpoints import Endpoint
 from triggers.hooks import HookAnswer, HookRequest
 from triggers.joint_commit import JointCommit
+from triggers.models import AnswerMode
 
 _commit = JointCommit()
 
@@ -26,7 +27,7 @@ def receive_hook(request: HttpRequest, token: str) -> HttpResponse:
         reply = _reply(request, token)
     except LeadSendError as error:
         reply = hooks.refusal(error)
-    response = HttpResponse(reply.body, status=reply.status, content_type="application/json")
+    response = HttpResponse(reply.body, status=reply.status, content_type=reply.content_type)
     for name, value in reply.headers:
         response[name] = value
     return response
@@ -55,7 +56,13 @@ def _accepted(endpoint: Endpoint, asked: HookRequest, request: HttpRequest) -> H
     reader = hooks.check_head(endpoint, asked)
     body = _body(request)
     event = hooks.event_of(endpoint, asked, body, reader=reader, now=clock.now())
-    return hooks.challenge(endpoint, event.data) or hooks.answer(_commit.accept(event))
+    reply = hooks.challenge(endpoint, event.data)
+    if reply is not None:
+        return reply
+    accepted = _commit.accept(event)
+    if endpoint.answer_mode == AnswerMode.BY_RUN:
+        return run_replies.wait(endpoint, accepted.event_id)
+    return hooks.answer(accepted)
 
 
 def _body(request: HttpRequest) -> bytes:

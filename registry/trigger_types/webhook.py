@@ -72,6 +72,23 @@ _CONFIG: Mapping[str, Any] = {
             "x-ui": "text",
             "pattern": r"^(header:[A-Za-z0-9-]{1,100}|body:[A-Za-z0-9_.-]{1,200})$",
         },
+        "answer": {
+            "type": "string",
+            "title": "When the sender is answered",
+            "description": "At once, or by the flow: its step “Answer the webhook”, else its end.",
+            "x-ui": "choice",
+            "enum": ["at_once", "by_run"],
+            "x-labels": {"at_once": "At once", "by_run": "By the flow"},
+            "default": "at_once",
+        },
+        "longest_wait_s": {
+            "type": "integer",
+            "title": "Longest wait for the flow's answer, in seconds",
+            "description": "After it the sender is told that the flow goes on. Left empty, 25.",
+            "x-ui": "number",
+            "minimum": 1,
+            "maximum": 60,
+        },
         "origins": {
             "type": "array",
             "title": "Websites that may send from the browser",

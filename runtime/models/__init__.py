@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.models.answers import WebhookAnswer
 from runtime.models.bulk import (
     BulkItem,
     BulkItemStatus,
@@ -65,5 +66,6 @@ __all__ = [
     "TaskQuerySet",
     "TaskStatus",
     "WaitKind",
+    "WebhookAnswer",
     "Worker",
 ]

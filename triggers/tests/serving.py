@@ -1,16 +1,19 @@
-"""Plays requests against the ASGI application without a server in between."""
+"""Plays requests against the ASGI application, and the plain view, without a server in between."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from asgiref.testing import ApplicationCommunicator
 from channels.routing import get_default_application
+from django.http import HttpResponse
+from django.test import RequestFactory
 
 from triggers import hook_server
+from triggers.views import receive_hook
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,29 @@ def ask_all(requests):
 def ask(path, *, method="POST", body=b"", headers=None, query=b"", parts=None):
     """Send one request; ``parts`` are sent as a chunked body, without a length."""
     return ask_all([(path, method, body, headers or {}, query, parts)])[0]
+
+
+def by_asgi(method, headers, body=b"", address="token-1"):
+    """Send one request to the hook server."""
+    return ask(f"/hooks/{address}", method=method, body=body, headers=headers)
+
+
+def by_view(method, headers, body=b"", address="token-1"):
+    """Send one request to the plain view."""
+    request = RequestFactory().generic(
+        method, f"/hooks/{address}", body, content_type="application/json", headers=headers
+    )
+    reply = receive_hook(request, address)
+    assert isinstance(reply, HttpResponse)
+    told = {name.lower(): value for name, value in reply.headers.items()}
+    return Reply(reply.status_code, told, _content(reply.content, told))
+
+
+def _content(raw, headers):
+    if not raw:
+        return None
+    is_json = headers.get("content-type", "").startswith("application/json")
+    return orjson.loads(raw) if is_json else raw.decode()
 
 
 async def _ask_all(requests):
@@ -62,4 +88,4 @@ async def _ask(application, path, method, body, headers, query, parts):
     end = await talk.receive_output(20)
     await talk.wait()
     answer = {name.decode(): value.decode() for name, value in start["headers"]}
-    return Reply(start["status"], answer, json.loads(end["body"]) if end["body"] else None)
+    return Reply(start["status"], answer, _content(end["body"], answer))

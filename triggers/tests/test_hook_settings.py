@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-import orjson
 import pytest
-from django.http import HttpResponse
-from django.test import RequestFactory
 
 from triggers import hooks
 from triggers.models import TriggerEvent
 from triggers.pacing import Pace
 from triggers.tests.conftest import as_body, signed
-from triggers.tests.serving import ask
-from triggers.views import receive_hook
+from triggers.tests.serving import by_asgi, by_view
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HOOK = "/hooks/token-1"
 BODY = as_body({"email": "ada@example.com"})
 SHOP = "https://shop.example"
-
-
-@dataclass
-class Said:
-    status: int
-    headers: dict[str, str]
-    body: Any
-
-
-def by_asgi(method, headers, body=BODY):
-    reply = ask(HOOK, method=method, body=body, headers=headers)
-    return Said(reply.status, dict(reply.headers), reply.body)
-
-
-def by_view(method, headers, body=BODY):
-    request = RequestFactory().generic(
-        method, HOOK, body, content_type="application/json", headers=headers
-    )
-    reply = receive_hook(request, "token-1")
-    assert isinstance(reply, HttpResponse)
-    told = {name.lower(): value for name, value in reply.headers.items()}
-    return Said(reply.status_code, told, orjson.loads(reply.content) if reply.content else None)
 
 
 @pytest.fixture(params=[by_asgi, by_view])
@@ -88,7 +58,7 @@ def test_a_browser_is_told_that_a_named_website_may_send(endpoint, send):
 def test_a_script_of_a_named_website_can_read_the_answer_also_a_refusal(endpoint, send):
     endpoint(origins=[SHOP])
 
-    accepted = send("POST", {"origin": SHOP})
+    accepted = send("POST", {"origin": SHOP}, BODY)
     refused = send("POST", {"origin": SHOP}, b"{broken")
 
     assert (accepted.status, refused.status) == (202, 400)
@@ -102,7 +72,7 @@ def test_other_websites_get_no_leave(endpoint, send, origins):
     endpoint(origins=origins)
 
     asked = send("OPTIONS", ASKED, b"")
-    sent = send("POST", {"origin": SHOP})
+    sent = send("POST", {"origin": SHOP}, BODY)
 
     assert asked.status == 405
     assert "access-control-allow-origin" not in asked.headers
@@ -113,13 +83,13 @@ def test_all_websites_may_be_allowed(endpoint, send):
     endpoint(origins=["*"])
 
     assert send("OPTIONS", ASKED, b"").headers["access-control-allow-origin"] == "*"
-    assert "access-control-allow-origin" not in send("POST", {}).headers
+    assert "access-control-allow-origin" not in send("POST", {}, BODY).headers
 
 
 def test_more_events_than_a_minute_allows_are_sent_again_later(endpoint, send):
     endpoint(per_minute=2)
 
-    said = [send("POST", {}) for _ in range(3)]
+    said = [send("POST", {}, BODY) for _ in range(3)]
 
     assert [one.status for one in said] == [202, 202, 429]
     assert said[-1].body["code"] == "rate_limited"
@@ -132,10 +102,10 @@ def test_who_cannot_prove_himself_uses_nothing_up(make_endpoint, send):
     row.per_minute = 1
     row.save()
 
-    refused = [send("POST", {}).status for _ in range(5)]
+    refused = [send("POST", {}, BODY).status for _ in range(5)]
 
     assert refused == [401] * 5
-    assert send("POST", signed(row.secret, BODY)).status == 202
+    assert send("POST", signed(row.secret, BODY), BODY).status == 202
 
 
 def test_a_body_above_the_endpoints_own_limit_is_refused(endpoint, send):

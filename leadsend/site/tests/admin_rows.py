@@ -46,6 +46,7 @@ from runtime.models import (
     ExecutionWait,
     OutboxMail,
     RateLimit,
+    WebhookAnswer,
     Worker,
 )
 from triggers.models import (
@@ -146,6 +147,9 @@ def _ran(project, workflow, admin, text):
         project=project, title=text[:300], description=text, assignee=admin,
         workflow=workflow, execution=run,
     )  # fmt: skip
+    WebhookAnswer.objects.create(
+        execution_id=run.pk, project=project, status=200, body={"name": text}
+    )
     OutboxMail.objects.create(
         project=project, mode="outbox", message_id=f"<{ids.uuid7()}@x>", sender="a@b.example",
         to=text, subject=text[:998], text=text,
