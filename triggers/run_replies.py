@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE_S: Final = 0.01
 _LONGEST_PAUSE_S: Final = 0.25
 _SLOWER: Final = 1.3
+# Somebody may have begun to wait for a run just before the first one gave up.
+_GIVEN_UP_S: Final = 60.0
 
 
 def wait(endpoint: Endpoint, event_id: UUID) -> HookAnswer:
@@ -73,11 +75,11 @@ class _Watch:
         self._pause_s = _FIRST_PAUSE_S
 
     def reply(self, run: UUID, event_id: UUID) -> asyncio.Future[HookAnswer]:
-        """Return the future of a run's answer; it is given up after a minute and a bit."""
+        """Return the future of a run's answer; it is given up once nobody can wait for it."""
         self._pause_s = _FIRST_PAUSE_S
         if run not in self._waiting:
             future = asyncio.get_running_loop().create_future()
-            self._waiting[run] = (event_id, future, clock.monotonic() + 65)
+            self._waiting[run] = (event_id, future, clock.monotonic() + _GIVEN_UP_S)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         return self._waiting[run][1]

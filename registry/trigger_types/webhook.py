@@ -84,10 +84,11 @@ _CONFIG: Mapping[str, Any] = {
         "longest_wait_s": {
             "type": "integer",
             "title": "Longest wait for the flow's answer, in seconds",
-            "description": "After it the sender is told that the flow goes on. Left empty, 25.",
+            "description": "After it the sender is told that the flow goes on. Left empty, 25, which is the most.",
             "x-ui": "number",
             "minimum": 1,
-            "maximum": 60,
+            # A web process that is told to end answers first what waits; it has 30 s.
+            "maximum": 25,
         },
         "origins": {
             "type": "array",
