@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.postgres import Connection
+from registry.sdk.action import Apply
 from runtime import batches, recording, transactional, turns, waits
 from runtime.engine.commands import ApplyWrite
 from runtime.engine.transitions import EXECUTION_FINAL
+from runtime.hiding import hidden
 from runtime.loading import load_items
 from runtime.recording import Flags, Recorded
 from runtime.runs import Run
@@ -121,13 +124,18 @@ def _write(connection: Connection, runs: list[Run]) -> None:
     asked = [(run, write, run.clock()) for run in runs for write in run.writes]
     for run in runs:
         run.writes = []
-    writes = [(_place(run, write), write.apply) for run, write, _ in asked]
+    writes = [(_place(run, write), _masked(run, write.apply)) for run, write, _ in asked]
     outcomes = transactional.make_all(connection, writes)
     for (run, write, started_at), outcome in zip(asked, outcomes, strict=True):
         if isinstance(outcome, LeadSendError):
             run.answer(write, started_at=started_at, error=outcome)
         else:
             run.answer(write, started_at=started_at, output=outcome)
+
+
+def _masked(run: Run, write: Apply) -> Apply:
+    """Keep secret variables out of what becomes a row: a task's title, the event of a called run."""
+    return replace(write, arguments=hidden(run, write.arguments)) if run.secrets else write
 
 
 def _place(run: Run, write: ApplyWrite) -> transactional.Place:

@@ -314,23 +314,6 @@ def test_parallel_effects_of_a_run_are_under_way_together():
     assert fresh(execution).status == "SUCCESS"
 
 
-def test_secret_variables_reach_the_effect_but_no_row(monkeypatch):
-    monkeypatch.setattr("runtime.beginning.secrets_of", lambda *_: {"key": "s3cr3t-value"})
-    world = World()
-    world.answers["send"] = lambda ctx, inputs: {"echo": f"Bearer {inputs['token']}"}
-    variables = [{"key": "key", "type": "text", "secret": True}]
-    execution = start(
-        publish(act("s", "send", cfg={"token": "{{ vars.key }}"}), variables=variables)
-    )
-
-    drain(world)
-
-    assert fresh(execution).status == "SUCCESS", fresh(execution).error
-    assert world.calls[0][1] == {"token": "s3cr3t-value"}
-    row = StepExecution.objects.of_execution(execution.pk).get()
-    assert "s3cr3t" not in str([row.input_data, row.result_data, fresh(execution).output])
-
-
 def test_a_run_over_its_time_limit_times_out():
     execution = start(publish(act("s", "send")), timeout_s=10, run_ms=10_001)
 
