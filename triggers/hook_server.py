@@ -25,6 +25,7 @@ PREFIX = "/hooks/"
 BODY_TIMEOUT_S = 30
 # Senders give up after 5 s; the pool waits 10 s for a database that is away.
 LOOKUP_TIMEOUT_S = 3
+_NO_CONTENT = 204
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -192,13 +193,13 @@ async def _all_parts(receive: Receive) -> bytes | IO[bytes]:
 
 
 async def _send(reply: HookAnswer, send: Send) -> None:
-    # An answer without content has no length either (RFC 9110, 8.6).
+    # 204 has neither content nor a length of it (RFC 9110, 8.6).
     of_body = [
         (b"content-type", reply.content_type.encode()),
         (b"content-length", str(len(reply.body)).encode()),
     ]
     headers = [
-        *(of_body if reply.body else ()),
+        *(of_body if reply.status != _NO_CONTENT else ()),
         (b"x-content-type-options", b"nosniff"),
         *((name.encode(), value.encode()) for name, value in reply.headers),
     ]

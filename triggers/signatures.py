@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +33,17 @@ _STRIPE, _SLACK = "stripe-signature", "x-slack-signature"
 _SHORTEST_SECRET, _LONGEST_SECRET = 16, 200
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A request, and what it is checked by."""
+
+    cfg: Mapping[str, Any]
+    secrets_now: Sequence[str]
+    headers: Mapping[str, str]
+    body: bytes
+    now: datetime
+
+
 def verify(
     *,
     mode: str,
@@ -49,7 +61,7 @@ def verify(
     if mode == AuthMode.NONE:
         return
     check = _CHECKS.get(AuthMode(mode), _check_hmac)
-    check(_PRESETS.get(mode, cfg), secrets_now, headers, body, now)
+    check(_Sent(_PRESETS.get(mode, cfg), secrets_now, headers, body, now))
 
 
 def new_secret(mode: str) -> str:
@@ -96,21 +108,15 @@ def sign(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
-def _check_standard(
-    cfg: Mapping[str, Any],
-    secrets_now: Sequence[str],
-    headers: Mapping[str, str],
-    body: bytes,
-    now: datetime,
-) -> None:
-    message_id = headers.get("webhook-id", "")
-    timestamp = _timestamp("webhook-timestamp", headers.get("webhook-timestamp", ""), now)
-    given = headers.get("webhook-signature", "").split()
+def _check_standard(sent: _Sent) -> None:
+    message_id = sent.headers.get("webhook-id", "")
+    timestamp = _timestamp("webhook-timestamp", sent.headers.get("webhook-timestamp", ""), sent.now)
+    given = sent.headers.get("webhook-signature", "").split()
     if not message_id or not given:
         raise SignatureRefused("Send webhook-id, webhook-timestamp and webhook-signature along.")
     wanted = [
-        sign(secret, message_id=message_id, timestamp=timestamp, body=body)
-        for secret in secrets_now
+        sign(secret, message_id=message_id, timestamp=timestamp, body=sent.body)
+        for secret in sent.secrets_now
     ]
     _refuse_unless_equal(given, wanted)
 
@@ -127,93 +133,65 @@ def _timestamp(name: str, text: str, now: datetime) -> int:
     return timestamp
 
 
-def _check_hmac(
-    cfg: Mapping[str, Any],
-    secrets_now: Sequence[str],
-    headers: Mapping[str, str],
-    body: bytes,
-    now: datetime,
-) -> None:
-    name = _header_name(cfg, DEFAULT_HEADERS[AuthMode.HMAC])
-    prefix = str(cfg.get("prefix", ""))
-    given = headers.get(name, "").strip()
+def _check_hmac(sent: _Sent) -> None:
+    name = _header_name(sent.cfg, DEFAULT_HEADERS[AuthMode.HMAC])
+    prefix = str(sent.cfg.get("prefix", ""))
+    given = sent.headers.get(name, "").strip()
     if not given.startswith(prefix) or len(given) == len(prefix):
         raise SignatureRefused(f"The header {name} with the signature of the body is missing.")
-    digest_of = _ALGORITHMS[cfg.get("algorithm", "sha256")]
-    in_hex = cfg.get("encoding", "hex") == "hex"
+    digest_of = _ALGORITHMS[sent.cfg.get("algorithm", "sha256")]
+    in_hex = sent.cfg.get("encoding", "hex") == "hex"
     signature = given[len(prefix) :]
-    digests = [hmac.new(secret.encode(), body, digest_of).digest() for secret in secrets_now]
+    digests = [
+        hmac.new(secret.encode(), sent.body, digest_of).digest() for secret in sent.secrets_now
+    ]
     wanted = [d.hex() if in_hex else base64.b64encode(d).decode() for d in digests]
     _refuse_unless_equal([signature.lower() if in_hex else signature], wanted)
 
 
-def _check_stripe(
-    cfg: Mapping[str, Any],
-    secrets_now: Sequence[str],
-    headers: Mapping[str, str],
-    body: bytes,
-    now: datetime,
-) -> None:
-    parts = [part.strip().partition("=") for part in headers.get(_STRIPE, "").split(",")]
+def _check_stripe(sent: _Sent) -> None:
+    parts = [part.strip().partition("=") for part in sent.headers.get(_STRIPE, "").split(",")]
     given = [value for name, _, value in parts if name == "v1"]
     timestamps = [value for name, _, value in parts if name == "t"]
     if not given or not timestamps:
         raise SignatureRefused("The header Stripe-Signature with t and v1 is missing.")
-    timestamp = _timestamp("The time in Stripe-Signature", timestamps[0], now)
-    content = f"{timestamp}.".encode() + body
-    _refuse_unless_equal(given, [_hex_of(secret, content) for secret in secrets_now])
+    timestamp = _timestamp("The time in Stripe-Signature", timestamps[0], sent.now)
+    content = f"{timestamp}.".encode() + sent.body
+    _refuse_unless_equal(given, [_hex_of(secret, content) for secret in sent.secrets_now])
 
 
-def _check_slack(
-    cfg: Mapping[str, Any],
-    secrets_now: Sequence[str],
-    headers: Mapping[str, str],
-    body: bytes,
-    now: datetime,
-) -> None:
-    given = headers.get(_SLACK, "").strip()
+def _check_slack(sent: _Sent) -> None:
+    given = sent.headers.get(_SLACK, "").strip()
     if not given:
         raise SignatureRefused("The header X-Slack-Signature is missing.")
     name = "X-Slack-Request-Timestamp"
-    timestamp = _timestamp(name, headers.get(name.lower(), ""), now)
-    content = f"v0:{timestamp}:".encode() + body
-    _refuse_unless_equal([given], [f"v0={_hex_of(secret, content)}" for secret in secrets_now])
+    timestamp = _timestamp(name, sent.headers.get(name.lower(), ""), sent.now)
+    content = f"v0:{timestamp}:".encode() + sent.body
+    _refuse_unless_equal([given], [f"v0={_hex_of(secret, content)}" for secret in sent.secrets_now])
 
 
 def _hex_of(secret: str, content: bytes) -> str:
     return hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()
 
 
-def _check_header(
-    cfg: Mapping[str, Any],
-    secrets_now: Sequence[str],
-    headers: Mapping[str, str],
-    body: bytes,
-    now: datetime,
-) -> None:
-    name = _header_name(cfg, DEFAULT_HEADERS[AuthMode.HEADER])
-    given = headers.get(name, "").strip()
+def _check_header(sent: _Sent) -> None:
+    name = _header_name(sent.cfg, DEFAULT_HEADERS[AuthMode.HEADER])
+    given = sent.headers.get(name, "").strip()
     if not given:
         raise SignatureRefused(f"The header {name} with the secret is missing.")
-    _refuse_unless_equal([given], secrets_now)
+    _refuse_unless_equal([given], sent.secrets_now)
 
 
-def _check_basic(
-    cfg: Mapping[str, Any],
-    secrets_now: Sequence[str],
-    headers: Mapping[str, str],
-    body: bytes,
-    now: datetime,
-) -> None:
-    kind, _, encoded = headers.get("authorization", "").partition(" ")
+def _check_basic(sent: _Sent) -> None:
+    kind, _, encoded = sent.headers.get("authorization", "").partition(" ")
     if kind.lower() != "basic":
         raise SignatureRefused("Send user name and password along (Basic authentication).")
     try:
         given = base64.b64decode(encoded.strip(), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
         raise SignatureRefused("The authorization header cannot be read.") from error
-    user = str(cfg.get("user", "leadsend"))
-    _refuse_unless_equal([given], [f"{user}:{secret}" for secret in secrets_now])
+    user = str(sent.cfg.get("user", "leadsend"))
+    _refuse_unless_equal([given], [f"{user}:{secret}" for secret in sent.secrets_now])
 
 
 def _refuse_unless_equal(given: Sequence[str], wanted: Sequence[str]) -> None:
