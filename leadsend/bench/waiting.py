@@ -2,7 +2,8 @@
 
 Works in the configured database, in a project of its own that it removes again. The executions
 begin to wait by the engine itself: half of them have a time limit, all wait for an event by a key
-of their own. The reference is the same measurement before any of them is there.
+of their own. The reference is the same measurement before any of them is there, and while a few
+are: an event of a kind that somebody waits for is looked at, however many wait.
 """
 
 from __future__ import annotations
@@ -26,15 +27,17 @@ from triggers.events import NewEvent
 
 WAITING: Final = 100_000
 ANSWERED: Final = 200
+_FEW: Final = 200
 _CHUNK: Final = 10_000
 _REPEATS: Final = 200
 
 
 def run(*, waiting: int = WAITING) -> dict[str, Any]:
-    """Return milliseconds by name, each ``without`` and ``with`` the waiting ones.
+    """Return milliseconds by name, each ``without`` and ``with`` the waiting ones, and with a ``few``.
 
     ``claim_nothing`` is a claim that finds nothing, ``idle_pass_cpu`` the processor time of an
-    engine's pass without work, ``dispatch_others`` that of 100 events nobody waits for. ``answer``
+    engine's pass without work, ``dispatch_others`` that of 100 events of the kind that is waited
+    for, under keys nobody waits for. ``answer``
     is from the accepted event to the recorded end of the run, one at a time.
     """
     with _project() as project, connect("bench") as connection:
@@ -42,6 +45,9 @@ def run(*, waiting: int = WAITING) -> dict[str, Any]:
             figures: dict[str, Any] = {"waiting": waiting}
             without = _measured(connection, project)
             flows = [_publish(project, name, [_step(cfg)]) for name, cfg in _FLOWS.items()]
+            _insert(connection, project, flows, range(waiting, waiting + _FEW))
+            _drain()
+            few = _measured(connection, project)
             began = clock.monotonic()
             for first in range(0, waiting, _CHUNK):
                 _insert(connection, project, flows, range(first, min(first + _CHUNK, waiting)))
@@ -50,7 +56,7 @@ def run(*, waiting: int = WAITING) -> dict[str, Any]:
             connection.execute("ANALYZE execution_wait, execution_timer, workflow_execution")
             with_them = _measured(connection, project)
             for name, before in without.items():
-                figures[name] = {"without": before, "with": with_them[name]}
+                figures[name] = {"without": before, "few": few[name], "with": with_them[name]}
             return figures | _answers(connection, project) | _sizes(connection, waiting)
         finally:
             connection.execute(_CLEAN_TIMERS, [project.pk])
