@@ -98,6 +98,17 @@ def by_status(stack: Stack, workflow_id: str) -> dict[str, int]:
     return dict(rows)
 
 
+def failures(stack: Stack, workflow_id: str) -> list[str]:
+    """Return how often executions failed by which error, after how many crashes."""
+    rows = _rows(
+        stack,
+        """SELECT error->>'code', crash_count, count(*) FROM workflow_execution
+            WHERE workflow_id = %s AND status IN ('FAILED', 'TIMED_OUT') GROUP BY 1, 2""",
+        workflow_id,
+    )
+    return [f"{times} × {code} after {crashes} crashes" for code, crashes, times in rows]
+
+
 def rows_twice(stack: Stack) -> int:
     """Return how many events, executions, step attempts or tasks are there more than once."""
     return _number(

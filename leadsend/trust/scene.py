@@ -237,6 +237,7 @@ def count(scene: Scene, settled: dict[str, Any]) -> dict[str, Any]:
         "once_twice": once_twice,
         "rows_twice": rows_twice,
         "not_successful": executions - statuses.get("SUCCESS", 0),
+        "failures": history.failures(stack, flow.workflow_id),
         "overwritten": history.overwritten(stack),
         "refused_overwrites": history.refused_overwrites(stack),
         "stuck": settled["stuck"],

@@ -1,4 +1,4 @@
-"""Looks at memory, connections and tables every few seconds while a run goes on."""
+"""Looks at memory, connections, tables and circuits every few seconds while a run goes on."""
 
 from __future__ import annotations
 
@@ -96,6 +96,7 @@ class Watch:
         while not self._stop.wait(EVERY_S):
             try:
                 connections = self._connections()
+                self._note_open_circuits()
             except psycopg.Error:
                 continue
             pids = self._pids()
@@ -111,6 +112,11 @@ class Watch:
     def _connections(self) -> int:
         query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
         return int(self.hands.stack.sql(query)[0][0])
+
+    def _note_open_circuits(self) -> None:
+        query = "SELECT failures FROM circuit WHERE open_until > now()"
+        for (failures,) in self.hands.stack.sql(query):
+            self.hands.noted.append((time.monotonic(), f"circuit open by {failures} failures"))
 
     def _pids(self) -> list[int]:
         members = self.hands.stack.members.values()
