@@ -17,6 +17,14 @@ EVERY_S = 5.0
 WARM_AFTER_S = 300.0
 WINDOW_S = 180.0
 SMALL_TABLE_BYTES = 16 * 1024 * 1024
+_OPEN_CIRCUITS = """
+SELECT c.failures, (
+  SELECT string_agg(n || ' ' || code, ', ') FROM (
+    SELECT coalesce(s.error->>'code', s.status) AS code, count(*) AS n FROM step_execution s
+     WHERE s.ended_at BETWEEN c.failed_at - interval '5 s' AND c.failed_at + interval '2 s'
+       AND s.action_key = 'http_request' GROUP BY 1) AS ends)
+  FROM circuit c WHERE c.open_until > now()
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +122,9 @@ class Watch:
         return int(self.hands.stack.sql(query)[0][0])
 
     def _note_open_circuits(self) -> None:
-        query = "SELECT failures FROM circuit WHERE open_until > now()"
-        for (failures,) in self.hands.stack.sql(query):
-            self.hands.noted.append((time.monotonic(), f"circuit open by {failures} failures"))
+        for failures, ends in self.hands.stack.sql(_OPEN_CIRCUITS):
+            what = f"circuit open by {failures} failures; ends of steps before it: {ends}"
+            self.hands.noted.append((time.monotonic(), what))
 
     def _pids(self) -> list[int]:
         members = self.hands.stack.members.values()
