@@ -20,6 +20,7 @@ from uuid import UUID
 from django.conf import settings
 
 from credentials.vault import open_credential_async
+from leadsend.lib import clock
 from leadsend.lib import mail as mail_building
 from leadsend.lib.egress import smtp
 from leadsend.lib.egress.client import EgressClient
@@ -35,6 +36,8 @@ from runtime.runs import Answer, MailRow, Run
 log = logging.getLogger(__name__)
 
 MOST_UNDER_WAY: Final = 200
+# A call that ends so long after its time limit was not waited for all the time.
+_LATE_S: Final = 1.0
 
 
 class EffectLoop:
@@ -116,14 +119,14 @@ class EffectLoop:
         self._answered(answer)
 
     async def _call(self, run: Run, call: CallEffect) -> Answer:
-        started_at = run.clock()
+        started_at, began = run.clock(), clock.monotonic()
         context = Context(run, call, self._http, self._gates)
         with forgetting_secrets():
             register_secrets(run.secrets)
             try:
                 async with asyncio.timeout(call.timeout_s):
                     output = redact(await _action(run, call)(context, call.inputs))
-                await self._gates.report(context.passed, is_failure=False)
+                await self._gates.report(context.passed, is_failure=False, began=began)
                 return _answer(run, call, started_at, output=output, mails=tuple(context.mails))
             except Closed as closed:
                 return _answer(run, call, started_at, closed=closed)
@@ -138,8 +141,11 @@ class EffectLoop:
             except Exception as error:  # noqa: BLE001 - the edge of a step
                 failure = _unforeseen(run, call, error)
             _redact_error(failure)
-        # What a new try cannot help says nothing about the other side.
-        await self._gates.report(context.passed, is_failure=isinstance(failure, RetryableError))
+        # A process that was held still fails in all its calls at once: that is not the other side.
+        if clock.monotonic() - began <= call.timeout_s + _LATE_S:
+            # What a new try cannot help says nothing about the other side.
+            is_failure = isinstance(failure, RetryableError)
+            await self._gates.report(context.passed, is_failure=is_failure, began=began)
         return _answer(run, call, started_at, error=failure, mails=tuple(context.mails))
 
 

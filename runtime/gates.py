@@ -27,6 +27,7 @@ _LOOK_AGAIN_S: Final = 1.0
 _BUNDLE_S: Final = 0.25  # tokens for so long are taken at once
 _LARGEST_BUNDLE: Final = 50
 _LONGEST_WAIT_S: Final = 60.0
+_MOST_KNOWN: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Gates:
         self._circuits: dict[str, tuple[int, float]] = {}
         self._purse: dict[str, tuple[int, float]] = {}
         self._tallies: dict[str, _Tally] = {}
+        # When the effect began that is the last to have succeeded, of circuits used most lately.
+        self._worked: dict[str, float] = {}
 
     async def pass_through(self, gate: Gate) -> None:
         """Return when the effect may begin. Raises Closed."""
@@ -83,14 +86,21 @@ class Gates:
             self._forget_connection()
             log.warning("gates not looked at", extra={"error": str(error)[:200]})
 
-    async def report(self, gates: Iterable[Gate], *, is_failure: bool) -> None:
+    async def report(self, gates: Iterable[Gate], *, is_failure: bool, began: float) -> None:
         """Count what came of an effect; only failures, and the first success after them, write.
+
+        ``began`` is the monotonic moment at which the effect began. A failure tells nothing once an
+        effect that began later has succeeded: of a burst all those that hang are given up at once.
 
         Outcomes are counted in memory, in the order in which they come. While one write is under way
         many others end; were each written by itself, a burst of mixed ones would be written as
         failures only, and open the circuit of a host that works.
         """
         for gate in gates:
+            if is_failure and began < self._worked.get(gate.circuit, float("-inf")):
+                continue
+            if not is_failure:
+                self._note_work(gate.circuit, began)
             tally = self._tallies.get(gate.circuit)
             if tally is None:
                 if not is_failure and gate.circuit not in self._circuits:
@@ -105,6 +115,11 @@ class Gates:
             except AWAY as error:
                 self._forget_connection()
                 log.warning("circuit not written", extra={"error": str(error)[:200]})
+
+    def _note_work(self, circuit: str, began: float) -> None:
+        self._worked[circuit] = max(began, self._worked.pop(circuit, began))
+        if len(self._worked) > _MOST_KNOWN:
+            del self._worked[next(iter(self._worked))]
 
     def close(self) -> None:
         """End the connection; nothing is asked any more.

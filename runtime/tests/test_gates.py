@@ -12,6 +12,7 @@ import pytest
 
 from leadsend.access.models import AuditEntry
 from leadsend.lib import clock, postgres
+from leadsend.lib.errors import RetryableError
 from registry.catalog import catalog
 from runtime import circuits, executions
 from runtime.draining import run_until_idle
@@ -63,7 +64,7 @@ def passing(gate, times):
 def reporting(gate, times, *, is_failure):
     async def act(first, *others):
         for _ in range(times):
-            await first.report([gate], is_failure=is_failure)
+            await first.report([gate], is_failure=is_failure, began=clock.monotonic())
 
     return act
 
@@ -141,7 +142,10 @@ def test_a_burst_of_mixed_outcomes_opens_no_circuit(gate):
 
     async def at_once(first):
         await asyncio.gather(
-            *(first.report([gate], is_failure=is_failure) for is_failure in outcomes)
+            *(
+                first.report([gate], is_failure=is_failure, began=clock.monotonic())
+                for is_failure in outcomes
+            )
         )
 
     play(at_once, at_once)
@@ -149,9 +153,50 @@ def test_a_burst_of_mixed_outcomes_opens_no_circuit(gate):
     assert [row.failures for row in Circuit.objects.all() if row.open_until] == []
 
 
+def test_hanging_calls_of_a_burst_count_nothing_once_later_ones_have_worked(gate):
+    """Four hundred calls at once, of which twenty hang: five seconds later these all give up."""
+
+    async def burst(first):
+        for _ in range(380):
+            await first.report([gate], is_failure=False, began=0.0)
+        await first.report([gate], is_failure=False, began=4.9)
+        for _ in range(20):
+            await first.report([gate], is_failure=True, began=0.0)
+
+    play(burst)
+
+    assert not Circuit.objects.exists()
+
+
+def test_failures_of_calls_that_began_after_the_last_success_count(gate):
+    async def act(first):
+        await first.report([gate], is_failure=False, began=4.9)
+        await first.report([gate], is_failure=False, began=1.0)
+        for _ in range(20):
+            await first.report([gate], is_failure=True, began=5.0)
+
+    play(act)
+
+    assert Circuit.objects.get().open_until is not None
+
+
+def test_of_many_circuits_the_longest_unused_is_forgotten(gate, monkeypatch):
+    monkeypatch.setattr("runtime.gates._MOST_KNOWN", 2)
+    others = [Gate(gate.project_id, f"host:{name}") for name in "abc"]
+
+    async def act(first):
+        for one in (others[0], others[1], others[0], others[2]):
+            await first.report([one], is_failure=False, began=1.0)
+        return [one.circuit for one in others if one.circuit in first._worked]
+
+    assert play(act) == [[others[0].circuit, others[2].circuit]]
+
+
 def test_failures_that_end_at_once_are_all_counted(gate):
     async def at_once(first):
-        await asyncio.gather(*(first.report([gate], is_failure=True) for _ in range(25)))
+        await asyncio.gather(
+            *(first.report([gate], is_failure=True, began=clock.monotonic()) for _ in range(25))
+        )
 
     play(at_once)
 
@@ -164,7 +209,12 @@ def test_failures_that_end_at_once_are_all_counted(gate):
 def test_failures_after_a_success_count_from_there(gate):
     async def at_once(first):
         ends = [True] * 15 + [False] + [True] * 10
-        await asyncio.gather(*(first.report([gate], is_failure=is_failure) for is_failure in ends))
+        await asyncio.gather(
+            *(
+                first.report([gate], is_failure=is_failure, began=clock.monotonic())
+                for is_failure in ends
+            )
+        )
 
     play(at_once)
 
@@ -181,7 +231,7 @@ def test_a_database_that_is_away_opens_all_gates(gate):
     async def act():
         found = Gates(away)
         await found.pass_through(gate)
-        await found.report([gate], is_failure=True)
+        await found.report([gate], is_failure=True, began=clock.monotonic())
 
     asyncio.run(act())
 
@@ -257,6 +307,37 @@ def test_a_run_that_waits_at_a_gate_can_be_cancelled(toll):
 
     assert fresh(execution).status == "CANCELLED"
     assert steps_of(execution) == {"s": ["CANCELLED"]}
+
+
+class Standstill:
+    """A clock that a test lets jump, as a process sees it that was held still."""
+
+    def __init__(self):
+        self.jumped_s = 0.0
+
+    def monotonic(self):
+        return clock.monotonic() + self.jumped_s
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("held_s", "counted_failures"), [(0.0, 1), (45.0, 0)])
+def test_a_process_that_was_held_still_blames_nobody(monkeypatch, held_s, counted_failures):
+    world, standstill = World(), Standstill()
+    monkeypatch.setattr("runtime.effects.clock", standstill)
+
+    async def held(ctx, inputs):
+        await ctx.pass_gate(HOST)
+        standstill.jumped_s += held_s
+        raise RetryableError("No answer came.", uncertain=True)
+
+    world.answers["fire"] = held
+    execution = start(publish(act("f", "fire")))
+
+    with engine(world) as found:
+        run_until_idle(found)
+
+    assert steps_of(execution) == {"f": ["UNCERTAIN"]}
+    assert sum(row.failures for row in Circuit.objects.all()) == counted_failures
 
 
 @pytest.fixture
