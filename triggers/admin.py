@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from leadsend.access.admin_lists import known, own
 from leadsend.access.admin_pages import INSTALLATION, ReadOnlyAdmin, act_on_each, user_of
 from registry.admin import trigger_types, ways_in
-from triggers import replaying, subscribing
+from triggers import coming_ticks, replaying, rule_words, scheduling, subscribing
 from triggers.models import (
     EventKey,
     HostedForm,
@@ -90,10 +93,65 @@ class ScheduleTriggerAdmin(ReadOnlyAdmin):
     """Schedules."""
 
     read_permission = "subscription.read"
-    list_display = ("workflow", "cron", "timezone", "is_active", "next_due_at", "last_due_at")
+    list_display = (
+        *("workflow", "in_words", "timezone", "is_active", "paused_at"),
+        *("next_due_at", "last_due_at"),
+    )
     list_filter = ("is_active", "timezone", own("project"))
     search_fields = ("workflow__name", "cron")
     list_select_related = ("workflow",)
+    readonly_fields = ("next_ten",)
+    actions = ("pause", "resume", "run_now")
+
+    @admin.display(description="when", ordering="cron")
+    def in_words(self, row: ScheduleTrigger) -> str:
+        """Say the rules in words."""
+        return rule_words.all_words_of(row.cron)
+
+    @admin.display(description="next ten times")
+    def next_ten(self, row: ScheduleTrigger) -> str:
+        """Show what is to come on the schedule's own clock, with its offset from UTC."""
+        lines = [
+            (
+                f"{tick.at:%a %Y-%m-%d %H:%M:%S %z}",
+                " (the clocks change)" if tick.is_other_offset else "",
+                f" (left out: {tick.left_out})" if tick.left_out else "",
+            )
+            for tick in coming_ticks.of_schedule(row)
+        ]
+        return format_html_join(mark_safe("<br>"), "{}{}{}", lines) or "none"
+
+    @admin.action(description="Pause: times fall out and are not made up for", permissions=["view"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Hold the schedules."""
+        self._each(request, queryset, scheduling.pause, "Paused")
+
+    @admin.action(description="Resume", permissions=["view"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Let them fire again."""
+        self._each(request, queryset, scheduling.resume, "Resumed")
+
+    @admin.action(description="Run now", permissions=["view"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Start their workflows."""
+        self._each(request, queryset, scheduling.fire_now, "Started", "workflow.run")
+
+    def _each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        act: Callable[..., Any],
+        done: str,
+        permission: str = "subscription.manage",
+    ) -> None:
+        act_on_each(
+            request,
+            self,
+            queryset,
+            lambda row: act(row, user=user_of(request)),
+            permission=permission,
+            done=done,
+        )
 
 
 @admin.register(ScheduleTick)

@@ -1,9 +1,19 @@
-"""The one row that makes Celery beat pump. The schedules themselves are ours (schedules.py)."""
+"""Beat's rows: the one that makes it pump, and mirrors of our schedules for who looks there.
+
+The schedules themselves are ours (schedules.py). Their mirrors are switched off, so beat sends
+nothing for them; each says so, and whether the schedule is on.
+"""
 
 from __future__ import annotations
 
+import json
+
 from django.apps import apps as installed
 from django.apps.registry import Apps
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+
+from triggers import spoken_rules, timetable
+from triggers.models import ScheduleTrigger
 
 PUMP_ROW = "LeadSend: pump"
 PUMP_JOB = "triggers.pump"
@@ -28,4 +38,41 @@ def ensure_beat_rows(apps: Apps = installed) -> None:
             "expire_seconds": _EXPIRES_S,
             "description": "Fires due schedules and collects table changes. Workers do the same.",
         },
+    )
+
+
+def mirror(schedule: ScheduleTrigger, workflow_name: str) -> None:
+    """Make beat's row of a schedule say what the schedule says; remove it with the schedule."""
+    name = f"LeadSend: schedule {schedule.pk}"
+    if not schedule.is_active:
+        PeriodicTask.objects.filter(name=name).delete()
+        return
+    PeriodicTask.objects.update_or_create(
+        name=name,
+        defaults={
+            "task": PUMP_JOB,
+            "crontab": _crontab(schedule),
+            "enabled": False,
+            "description": _description(schedule, workflow_name),
+            "kwargs": json.dumps({}),
+        },
+    )
+
+
+def _crontab(schedule: ScheduleTrigger) -> CrontabSchedule:
+    """Return the first rule as beat writes them; one in words shows as every minute."""
+    line = timetable.lines_of(schedule.cron)[0]
+    fields = ["*"] * 5 if spoken_rules.is_spoken(line) else line.lower().split()
+    names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+    wanted = dict(zip(names, fields, strict=True))
+    found = CrontabSchedule.objects.filter(**wanted, timezone=schedule.timezone).first()
+    return found or CrontabSchedule.objects.create(**wanted, timezone=schedule.timezone)
+
+
+def _description(schedule: ScheduleTrigger, workflow_name: str) -> str:
+    state = "paused" if schedule.paused_at else "on"
+    return (
+        f"Mirror of a schedule of “{workflow_name}”, which is {state}: {schedule.cron} "
+        f"({schedule.timezone}). LeadSend's pump fires it, not this row, which is therefore off; "
+        "change it in the workflow."
     )

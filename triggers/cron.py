@@ -1,9 +1,10 @@
 """Calendar rules: what a cron text says, and which UTC instants it names in a time zone.
 
-Rules (docs/triggers.md): a rule with a fixed hour follows the clock on the wall. What falls into a
+Rules (docs/triggers/schedule.md): a rule with a fixed hour follows the clock on the wall. What falls into a
 gap (spring) fires once at the first valid minute after it; what happens twice (autumn) fires the
 first time only. A rule whose hour field is exactly ``*`` fires at every real-time slot. Days of
-the month and weekdays, both restricted, are OR, as in crontab(5).
+the month and weekdays, both restricted, are OR, as in crontab(5). ``L`` is the last day of the
+month, ``mon#1`` its first Monday, ``friL`` its last Friday.
 """
 
 from __future__ import annotations
@@ -22,15 +23,33 @@ _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 # A 29 February that must be one certain weekday comes round after 40 years at the latest.
 _HORIZON_DAYS = 50 * 366
+_LAST = -1
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """Only each so many days, or weeks (which begin on Mondays), counted from a day on."""
+
+    days: int
+    start: date
+
+    def is_on(self, day: date) -> bool:
+        """Say whether the cycle comes round on this day. Weeks are cycles of 7, 14, … days."""
+        if day < self.start:
+            return False
+        first = self.start
+        if self.days % 7 == 0:
+            first, day = _monday(first), _monday(day)
+        return (day - first).days % self.days == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cron:
     """A parsed rule. ``days`` are days of the month, ``weekdays`` count from Sunday = 0.
 
-    ``is_every_hour``: the hour field is ``*``. ``is_either_day``: one of the two day fields is
-    enough.
+    ``nth_weekdays`` are (weekday, which of the month), -1 for the last. ``is_every_hour``: the
+    hour field is ``*``. ``is_either_day``: one of the two day fields is enough.
     """
 
     minutes: frozenset[int]
@@ -40,13 +59,30 @@ class Cron:
     weekdays: frozenset[int]
     is_every_hour: bool
     is_either_day: bool
+    has_last_day: bool = False
+    nth_weekdays: frozenset[tuple[int, int]] = frozenset()
+    cycle: Cycle | None = None
 
     def is_on(self, day: date) -> bool:
         """Say whether the rule names this day."""
-        if day.month not in self.months:
+        if day.month not in self.months or (self.cycle and not self.cycle.is_on(day)):
             return False
-        is_day, is_weekday = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+        is_day, is_weekday = self._is_day(day), self._is_weekday(day)
         return is_day or is_weekday if self.is_either_day else is_day and is_weekday
+
+    def first_day(self, day: date) -> date:
+        """Return the day from which on to look: no rule with a start names one before it."""
+        return max(day, self.cycle.start) if self.cycle else day
+
+    def _is_day(self, day: date) -> bool:
+        return day.day in self.days or (self.has_last_day and _is_last_week(day, timedelta(days=1)))
+
+    def _is_weekday(self, day: date) -> bool:
+        weekday = day.isoweekday() % 7
+        if weekday in self.weekdays or not self.nth_weekdays:
+            return weekday in self.weekdays
+        is_last = (weekday, _LAST) in self.nth_weekdays and _is_last_week(day, timedelta(days=7))
+        return is_last or (weekday, (day.day - 1) // 7 + 1) in self.nth_weekdays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +154,16 @@ def parse(text: str) -> Cron:
             "A schedule has five parts: minute, hour, day of month, month, weekday, such as "
             f"“0 9 * * mon-fri”. This one has {len(fields)}."
         )
+    has_last_day, day_text = _without_last_day(fields[2])
+    nth_weekdays, weekday_text = _without_nth(fields[4])
+    texts = (*fields[:2], day_text, fields[3], weekday_text)
     minutes, hours, days, months, weekdays = (
-        field.parse(part) for field, part in zip(_FIELDS, fields, strict=True)
+        field.parse(part) if part else frozenset()
+        for field, part in zip(_FIELDS, texts, strict=True)
     )
     is_either_day = "*" not in fields[2] and "*" not in fields[4]
-    if not is_either_day and min(days) > max(_LONGEST[month - 1] for month in months):
+    never = bool(days) and min(days) > max(_LONGEST[month - 1] for month in months)
+    if never and not is_either_day and not has_last_day:
         raise InvalidInput(f"The day “{fields[2]}” never comes in the month “{fields[3]}”.")
     return Cron(
         minutes=minutes,
@@ -132,6 +173,8 @@ def parse(text: str) -> Cron:
         weekdays=frozenset(day % 7 for day in weekdays),
         is_every_hour=fields[1] == "*",
         is_either_day=is_either_day,
+        has_last_day=has_last_day,
+        nth_weekdays=nth_weekdays,
     )
 
 
@@ -159,6 +202,39 @@ def ticks_between(cron: Cron, zone: ZoneInfo, start: datetime, end: datetime) ->
     while tick < end:
         yield tick
         tick = next_tick(cron, zone, tick)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _is_last_week(day: date, span: timedelta) -> bool:
+    return (day + span).month != day.month
+
+
+def _without_last_day(text: str) -> tuple[bool, str]:
+    """Take ``l`` out of a field of days."""
+    parts = text.split(",")
+    return "l" in parts, ",".join(part for part in parts if part != "l")
+
+
+def _without_nth(text: str) -> tuple[frozenset[tuple[int, int]], str]:
+    """Take what names single weekdays of the month out of a field: ``mon#2``, ``fril``."""
+    plain, nth = [], set()
+    for part in text.split(","):
+        name, mark, which = part.partition("#")
+        if not mark and part.endswith("l"):
+            name, mark, which = part[:-1], "#", str(_LAST)
+        if not mark:
+            plain.append(part)
+        elif which in {"1", "2", "3", "4", "5", str(_LAST)}:
+            nth |= {(weekday % 7, int(which)) for weekday in _FIELDS[4].parse(name)}
+        else:
+            raise InvalidInput(
+                f"In the weekday field “{part}” is not understood: mon#1 is the first Monday of a "
+                "month, mon#5 the fifth, monL the last."
+            )
+    return frozenset(nth), ",".join(plain)
 
 
 def _is_number(text: str) -> bool:
@@ -191,7 +267,7 @@ def _later_day(moment: datetime, local: datetime, zone: ZoneInfo) -> datetime:
 def _next_wall_time(cron: Cron, zone: ZoneInfo, after: datetime) -> datetime:
     """Walk through the calendar; on a day, the times on the wall are in the order of instants."""
     times = [time(hour, minute) for hour in sorted(cron.hours) for minute in sorted(cron.minutes)]
-    day = after.astimezone(zone).date()
+    day = cron.first_day(after.astimezone(zone).date())
     for _ in range(_HORIZON_DAYS):
         if cron.is_on(day):
             found = _first_after(day, times, after, zone)

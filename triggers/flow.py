@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -57,6 +57,21 @@ def flow_of(settings_text: str | None) -> Flow:
         priority=settings.get("priority") or 0,
         concurrency=_concurrency(settings.get("concurrency") or {}),
         debounce=_debounce(settings.get("debounce") or {}),
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def scheduled_flow_of(settings_text: str | None, cfg_text: str, source: str) -> Flow:
+    """Return the flow of a schedule's trigger: its ``overlap`` holds back runs of the schedule.
+
+    Publishing sees to it that a workflow with a concurrency key of its own has no ``overlap``.
+    """
+    flow = flow_of(settings_text)
+    policy = orjson.loads(cfg_text).get("overlap", "allow")
+    if policy == "allow" or flow.concurrency is not None:
+        return flow
+    return replace(
+        flow, concurrency=Concurrency(key=source, most=1, policy=policy, is_strict=False)
     )
 
 

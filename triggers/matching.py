@@ -15,7 +15,7 @@ from leadsend.lib import ids
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.payloads import MARK, Reference, parsed
 from triggers import db_changes, filters
-from triggers.flow import Flow, flow_of
+from triggers.flow import Flow, flow_of, scheduled_flow_of
 
 NO_FILTER = "{}"
 DEFAULT_TIMEOUT_S = 3600
@@ -45,11 +45,13 @@ class Target:
     @property
     def begins_at_once(self) -> bool:
         """Say whether nothing in the settings may hold executions back."""
-        return self.flow_text is None
+        return self.flow_text is None and not self.flow.holds_back
 
     @property
     def flow(self) -> Flow:
         """Return what the settings say of when executions begin."""
+        if self.source.startswith("schedule:"):
+            return scheduled_flow_of(self.flow_text, self.cfg_text, self.source)
         return flow_of(self.flow_text)
 
 

@@ -162,16 +162,25 @@ class MissedPolicy(models.TextChoices):
 
 
 class ScheduleTrigger(ProjectRow):
-    """A calendar rule. ``next_due_at`` is the next tick to fire, in UTC."""
+    """When a workflow starts: rules in words or as cron, one on each line.
+
+    ``next_due_at`` is when the next tick fires, in UTC; null while the schedule is off or paused.
+    ``jitter_s``: the ticks fire up to so many seconds after their time, always by the same span.
+    ``skips_holidays`` goes by the calendar of ``calendar_key``, else the usual one.
+    """
 
     workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="+")
     trigger_id = models.CharField(max_length=80)
-    cron = models.CharField(max_length=120)
+    cron = models.TextField()
     timezone = models.CharField(max_length=64, default="UTC")
+    jitter_s = models.PositiveIntegerField(default=0)
+    skips_holidays = models.BooleanField(default=False)
+    calendar_key = models.CharField(max_length=80, blank=True)
     missed_policy = models.CharField(
         max_length=8, choices=MissedPolicy.choices, default=MissedPolicy.LATEST
     )
     is_active = models.BooleanField(default=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
     next_due_at = models.DateTimeField(null=True, blank=True)
     last_due_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)

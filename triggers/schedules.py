@@ -1,26 +1,24 @@
-"""Schedules: kept in line with published workflows, and pumped: what is due becomes events."""
+"""Schedules, pumped: what is due becomes events. ``scheduling`` says what there is to be due."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from django.db import connection as django_connection
-from django.db import transaction
 from psycopg import AsyncConnection
 
 from leadsend.lib import ids
-from leadsend.lib.errors import InvalidInput, Problem
-from triggers import cron, failures
+from leadsend.lib.errors import InvalidInput
+from triggers import cron, failures, timetable
 from triggers.events import INSERT, NewEvent, columns
-from triggers.models import MissedPolicy, ScheduleTrigger
-from workflows.definition import canonical
-from workflows.models import Workflow
+from triggers.models import MissedPolicy
+from triggers.timetable import Timetable
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +26,27 @@ TRIGGER_KEY = "schedule"
 # A tick that is found later than this was missed: nobody was there when it was due.
 GRACE = timedelta(seconds=60)
 MAX_LATE_RUNS = 100
+HOLIDAY = "a holiday"
 SCHEDULES_AT_ONCE = 200
 # What one schedule may write at once after a long downtime; the next pass goes on from there.
 TICKS_AT_ONCE = 10_000
 
 # The database's clock alone decides what is due.
 _DUE = """
-SELECT id, project_id, workflow_id, cron, timezone, missed_policy, next_due_at, now()
+SELECT id, project_id, workflow_id, cron, timezone, missed_policy, jitter_s, skips_holidays,
+       next_due_at, now()
   FROM schedule_trigger
  WHERE is_active AND next_due_at <= now()
  ORDER BY next_due_at
    FOR UPDATE SKIP LOCKED
  LIMIT %s
+"""
+_HOLIDAYS = """
+SELECT s.id, array_agg(h.day) FROM schedule_trigger s
+  JOIN business_calendar c
+    ON CASE WHEN s.calendar_key = '' THEN c.is_usual ELSE c.key = s.calendar_key END
+  JOIN holiday h ON h.calendar_id = c.id
+ WHERE s.id = ANY(%s) GROUP BY s.id
 """
 # A tick that is there already was fired or left out before, by whom or by which clock ever.
 _TICKS = """
@@ -73,8 +80,15 @@ class _Due:
     cron: str
     timezone: str
     missed_policy: str
+    jitter_s: int
+    skips_holidays: bool
     next_due_at: datetime
     now: datetime
+
+    @property
+    def shift(self) -> timedelta:
+        """Return how much later than its time each tick fires."""
+        return shift_of(self.id, self.jitter_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +111,8 @@ async def pump(connection: AsyncConnection) -> int:
         due = [_Due(*row) for row in await cursor.fetchall()]
         if not due:
             return 0
-        planned = [(schedule, _plan_surely(schedule)) for schedule in due]
+        closed = await _holidays(connection, due)
+        planned = [(one, _plan_surely(one, closed.get(one.id, ()))) for one in due]
         if stopped := [_failure(one) for one, plan in planned if plan.next_due_at is None]:
             await connection.execute(*failures.start_handlers(stopped))
         ticks = [tick for schedule, plan in planned for tick in _ticks(schedule, plan)]
@@ -106,59 +121,41 @@ async def pump(connection: AsyncConnection) -> int:
     return fired
 
 
-def plan(rule: cron.Cron, zone: Any, policy: str, due_at: datetime, now: datetime) -> Planned:
+def plan(
+    rules: Timetable,
+    zone: ZoneInfo,
+    policy: str,
+    due_at: datetime,
+    now: datetime,
+    holidays: Collection[date] = (),
+) -> Planned:
     """Decide on the ticks from ``due_at`` on until now.
 
     What is no older than the grace fires. Of older ones ``skip`` fires none, ``latest`` the last
-    one unless a newer one fires anyway, ``all`` the last 100.
+    one unless a newer one fires anyway, ``all`` the last 100. Holidays count as no ticks at all.
     """
-    found = list(islice(_until(rule, zone, due_at, now), TICKS_AT_ONCE + 1))
+    found = list(islice(_until(rules, zone, due_at, now), TICKS_AT_ONCE + 1))
     if len(found) > TICKS_AT_ONCE:
         *old, going_on = found
         reason = f"one of more than {TICKS_AT_ONCE} missed at once"
         return Planned(fire=(), left_out=tuple((at, reason) for at in old), next_due_at=going_on)
-    next_due_at = cron.next_tick(rule, zone, now)
-    fresh = [at for at in found if now - at <= GRACE]
-    missed = found[: len(found) - len(fresh)]
+    open_ticks = [at for at in found if at.astimezone(zone).date() not in holidays]
+    fresh = [at for at in open_ticks if now - at <= GRACE]
+    missed = open_ticks[: len(open_ticks) - len(fresh)]
     late = _worth_running(policy, missed, has_fresh=bool(fresh))
     left_out = missed[: len(missed) - len(late)]
-    reason = _reason(policy)
+    reasons = dict.fromkeys(left_out, _reason(policy))
+    reasons |= dict.fromkeys((at for at in found if at not in {*open_ticks}), HOLIDAY)
     return Planned(
         fire=(*late, *fresh),
-        left_out=tuple((at, reason) for at in left_out),
-        next_due_at=next_due_at,
+        left_out=tuple(sorted(reasons.items())),
+        next_due_at=timetable.next_tick(rules, zone, now),
     )
 
 
-@transaction.atomic
-def keep(workflow: Workflow, trigger_id: str, cfg: Mapping[str, Any]) -> ScheduleTrigger:
-    """Make or change the schedule of a trigger; inside the caller's transaction.
-
-    ``cfg``: ``cron``, ``timezone`` (else the workflow's, else UTC), ``missed``. A changed rule
-    counts from now on; an unchanged active one keeps its next tick. Raises InvalidInput.
-    """
-    text, timezone = str(cfg.get("cron", "")), str(cfg.get("timezone") or _timezone(workflow))
-    rule, zone = _checked(text, timezone, trigger_id)
-    schedule: ScheduleTrigger
-    schedule, is_new = ScheduleTrigger.objects.select_for_update().get_or_create(
-        workflow=workflow,
-        trigger_id=trigger_id,
-        defaults={"project_id": workflow.project_id, "cron": text, "timezone": timezone},
-    )
-    is_same = (schedule.cron, schedule.timezone) == (text, timezone)
-    if is_new or not is_same or not schedule.is_active or schedule.next_due_at is None:
-        schedule.next_due_at = cron.next_tick(rule, zone, database_now())
-    schedule.cron, schedule.timezone, schedule.is_active = text, timezone, True
-    schedule.missed_policy = cfg.get("missed") or MissedPolicy.LATEST
-    schedule.save()
-    return schedule
-
-
-def drop(workflow: Workflow, trigger_id: str) -> None:
-    """Switch the schedule of a trigger off. What falls into this time does not count as missed."""
-    ScheduleTrigger.objects.filter(workflow=workflow, trigger_id=trigger_id).update(
-        is_active=False, next_due_at=None, updated_at=database_now()
-    )
+def shift_of(schedule_id: UUID, jitter_s: int) -> timedelta:
+    """Return by how much a schedule's ticks fire after their time: always the same span."""
+    return timedelta(seconds=schedule_id.int % (jitter_s + 1))
 
 
 def source_of(schedule_id: UUID) -> str:
@@ -166,30 +163,19 @@ def source_of(schedule_id: UUID) -> str:
     return f"schedule:{schedule_id}"
 
 
-def database_now() -> datetime:
-    """Return the moment on the database's clock."""
-    with django_connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (moment,) = cursor.fetchone()
-    return moment  # type: ignore[no-any-return]  # a timestamptz column
+async def _holidays(
+    connection: AsyncConnection, due: Sequence[_Due]
+) -> Mapping[UUID, Collection[date]]:
+    """Return the holidays of those that leave them out."""
+    asking = [schedule.id for schedule in due if schedule.skips_holidays]
+    if not asking:
+        return {}
+    cursor = await connection.execute(_HOLIDAYS, [asking])
+    return {row[0]: frozenset(row[1]) for row in await cursor.fetchall()}
 
 
-def _checked(text: str, timezone: str, trigger_id: str) -> tuple[cron.Cron, Any]:
-    try:
-        return cron.parse(text), cron.zone_of(timezone)
-    except InvalidInput as error:
-        problem = Problem(code="schedule", message=error.message, path=f"/triggers/{trigger_id}")
-        raise InvalidInput(error.message, code="schedule", problems=[problem]) from error
-
-
-def _timezone(workflow: Workflow) -> str:
-    live = workflow.live_version
-    document = canonical.load(live.document if live is not None else workflow.draft)
-    return document.get("settings", {}).get("timezone") or "UTC"
-
-
-def _until(rule: cron.Cron, zone: Any, due_at: datetime, now: datetime) -> Iterable[datetime]:
-    return cron.ticks_between(rule, zone, due_at, now + timedelta(microseconds=1))
+def _until(rules: Timetable, zone: ZoneInfo, due_at: datetime, now: datetime) -> Iterable[datetime]:
+    return timetable.ticks_between(rules, zone, due_at, now + timedelta(microseconds=1))
 
 
 def _worth_running(policy: str, missed: list[datetime], *, has_fresh: bool) -> list[datetime]:
@@ -208,14 +194,17 @@ def _reason(policy: str) -> str:
     return f"missed; only the last {MAX_LATE_RUNS} are run"
 
 
-def _plan_surely(due: _Due) -> Planned:
+def _plan_surely(due: _Due, holidays: Collection[date]) -> Planned:
     """Plan; a rule that cannot be read stops its own schedule, not the pump."""
     try:
-        rule, zone = cron.parse(due.cron), cron.zone_of(due.timezone)
+        rules, zone = timetable.parse(due.cron), cron.zone_of(due.timezone)
     except InvalidInput as error:
         log.warning("schedule stopped", extra={"schedule": str(due.id), "error": error.message})
         return Planned(fire=(), left_out=(), next_due_at=None)
-    return plan(rule, zone, due.missed_policy, due.next_due_at, due.now)
+    due_at, now = due.next_due_at - due.shift, due.now - due.shift
+    planned = plan(rules, zone, due.missed_policy, due_at, now, holidays)
+    coming = planned.next_due_at
+    return replace(planned, next_due_at=coming + due.shift if coming is not None else None)
 
 
 def _failure(due: _Due) -> failures.Failure:
@@ -278,4 +267,4 @@ def _forward(planned: Sequence[tuple[_Due, Planned]]) -> list[list[Any]]:
 
 
 def _last(due: _Due, planned: Planned) -> datetime:
-    return max([due.next_due_at, *planned.fire, *(at for at, _ in planned.left_out)])
+    return max([due.next_due_at - due.shift, *planned.fire, *(at for at, _ in planned.left_out)])

@@ -12,9 +12,10 @@ from django.db import transaction
 from leadsend.access import audit
 from leadsend.access.models import User
 from leadsend.lib import clock
+from leadsend.lib.errors import InvalidInput, Problem
 from registry.catalog import catalog
 from registry.sdk.trigger import TriggerType
-from triggers import db_changes, endpoints, hosted_forms, schedules
+from triggers import db_changes, endpoints, hosted_forms, scheduling
 from triggers.models import AnswerMode, AuthMode, HostedForm, Subscription, WebhookEndpoint
 from workflows.definition import canonical, upgrades
 from workflows.models import Workflow, WorkflowVersion
@@ -126,9 +127,20 @@ def _keep_schedule(
     cfg: Mapping[str, Any],
     document: Mapping[str, Any],
 ) -> _Way:
+    if cfg.get("overlap", "allow") != "allow" and document["settings"].get("concurrency"):
+        raise _two_rules(trigger["id"])
     zone = cfg.get("timezone") or document["settings"].get("timezone") or "UTC"
-    row = schedules.keep(workflow, trigger["id"], {**cfg, "timezone": zone})
+    row = scheduling.keep(workflow, trigger["id"], {**cfg, "timezone": zone})
     return _Way(f"schedule:{row.pk}")
+
+
+def _two_rules(trigger_id: str) -> InvalidInput:
+    message = (
+        "The workflow's settings say what happens when runs overlap (concurrency): leave the "
+        "schedule's own rule for it at “start anyway”."
+    )
+    problem = Problem(code="schedule", message=message, path=f"/triggers/{trigger_id}/cfg/overlap")
+    return InvalidInput(message, code="schedule", problems=[problem])
 
 
 def _keep_table(
@@ -228,7 +240,7 @@ def _drop_source(workflow: Workflow, subscription: Subscription) -> None:
     trigger = {"trigger_key": subscription.trigger_key}
     base = _base_key(kind, trigger)
     if base == "schedule":
-        schedules.drop(workflow, subscription.trigger_id)
+        scheduling.drop(workflow, subscription.trigger_id)
     elif base == "db_change":
         cfg = _full_cfg(kind, subscription.cfg)
         db_changes.drop(workflow, subscription.trigger_id, cfg)

@@ -24,6 +24,7 @@ WIDGETS = frozenset(
         "duration",
         "date",
         "choice",
+        "switch",
         "person_or_team",
         "mail_template",
         "connection",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from triggers.api.events import EventViewSet
 from triggers.api.runs import RunViewSet
+from triggers.api.schedules import ScheduleViewSet
 from triggers.api.subscriptions import SubscriptionViewSet
-from triggers.api.ways_in import EndpointViewSet, FormViewSet, ScheduleViewSet
+from triggers.api.ways_in import EndpointViewSet, FormViewSet
 
 ROUTES = (
     ("subscriptions", SubscriptionViewSet, "subscription"),

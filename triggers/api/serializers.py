@@ -118,7 +118,7 @@ class SubscriptionChangeSerializer(StrictSerializer):
 
 
 class ScheduleSerializer(serializers.Serializer[Any]):
-    """A calendar rule."""
+    """When a workflow starts by the clock."""
 
     id = serializers.UUIDField()
     project_id = serializers.UUIDField()
@@ -126,12 +126,48 @@ class ScheduleSerializer(serializers.Serializer[Any]):
     trigger_id = serializers.CharField()
     cron = serializers.CharField()
     timezone = serializers.CharField()
+    words = serializers.CharField(help_text="The rules in words, where simple words say the same.")
     missed = serializers.CharField()
-    is_active = serializers.BooleanField()
+    jitter_s = serializers.IntegerField()
+    skip_holidays = serializers.BooleanField()
+    calendar = serializers.CharField()
+    is_active = serializers.BooleanField(help_text="Follows the published version.")
+    paused_at = serializers.DateTimeField(allow_null=True)
     next_due_at = serializers.DateTimeField(allow_null=True)
     last_due_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class FiredSerializer(serializers.Serializer[Any]):
+    """The event that a schedule was fired with."""
+
+    event_id = serializers.UUIDField()
+
+
+class PreviewSerializer(StrictSerializer):
+    """Rules that somebody wants to understand."""
+
+    cron = serializers.CharField(max_length=2000, help_text="In words or as cron, one a line.")
+    timezone = serializers.CharField(max_length=64, default="UTC")
+    skip_holidays = serializers.BooleanField(default=False)
+    calendar = serializers.CharField(max_length=80, default="", allow_blank=True)
+    count = serializers.IntegerField(min_value=1, max_value=100, default=10)
+
+
+class ComingTickSerializer(serializers.Serializer[Any]):
+    """A time to come."""
+
+    at = serializers.DateTimeField(help_text="On the schedule's own clock, with its offset.")
+    left_out = serializers.CharField(help_text="Why it will not fire; empty when it will.")
+    clocks_change = serializers.BooleanField(help_text="Between the time before and this one.")
+
+
+class ComingTicksSerializer(serializers.Serializer[Any]):
+    """What a schedule will do next."""
+
+    words = serializers.CharField()
+    ticks = ComingTickSerializer(many=True)
 
 
 class FateSerializer(serializers.Serializer[Any]):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from runtime import payloads
-from triggers import endpoints, hosted_forms
+from triggers import endpoints, hosted_forms, rule_words
+from triggers.coming_ticks import Coming
 from triggers.models import HostedForm, ScheduleTrigger, Subscription, TriggerEvent, WebhookEndpoint
 
 JSON = dict[str, Any]
@@ -70,12 +72,32 @@ def schedule(row: ScheduleTrigger) -> JSON:
         "trigger_id": row.trigger_id,
         "cron": row.cron,
         "timezone": row.timezone,
+        "words": rule_words.all_words_of(row.cron),
         "missed": row.missed_policy,
+        "jitter_s": row.jitter_s,
+        "skip_holidays": row.skips_holidays,
+        "calendar": row.calendar_key,
         "is_active": row.is_active,
+        "paused_at": row.paused_at,
         "next_due_at": row.next_due_at,
         "last_due_at": row.last_due_at,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
+    }
+
+
+def coming(rules: str, ticks: Sequence[Coming]) -> JSON:
+    """Return what is to come of a schedule, on its own clock."""
+    return {
+        "words": rule_words.all_words_of(rules),
+        "ticks": [
+            {
+                "at": tick.at.isoformat(),
+                "left_out": tick.left_out,
+                "clocks_change": tick.is_other_offset,
+            }
+            for tick in ticks
+        ],
     }
 
 

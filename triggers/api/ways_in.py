@@ -1,4 +1,4 @@
-"""``/api/v1/webhook-endpoints/``, ``forms/``, ``schedules/``: what publishing made of triggers."""
+"""``/api/v1/webhook-endpoints/``, ``forms/``: addresses that publishing made of triggers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from leadsend.lib.api import ProjectViewSet
 from triggers import subscribing
 from triggers.api import serializers as shown
 from triggers.api import shapes
-from triggers.api.filters import EndpointFilter, FormFilter, ScheduleFilter
-from triggers.models import HostedForm, ScheduleTrigger, WebhookEndpoint
+from triggers.api.filters import EndpointFilter, FormFilter
+from triggers.models import HostedForm, WebhookEndpoint
 
 
 class EndpointViewSet(ProjectViewSet):
@@ -80,28 +80,3 @@ class FormViewSet(ProjectViewSet):
     def retrieve(self, request: Request, pk: str) -> Response:
         """Show a form."""
         return Response(shapes.form(self.get_object()))
-
-
-class ScheduleViewSet(ProjectViewSet):
-    """Schedules. Their settings are the trigger's in the workflow's document."""
-
-    serializer_class = shown.ScheduleSerializer
-    filterset_class = ScheduleFilter
-    order_fields = ("id", "created_at")
-    policy: ClassVar[Mapping[str, str]] = {
-        "list": "subscription.read",
-        "retrieve": "subscription.read",
-    }
-
-    def get_queryset(self) -> ProjectQuerySet:
-        """Return the schedules that the user may see."""
-        return ScheduleTrigger.objects.visible_to(self.user)
-
-    def list(self, request: Request) -> Response:
-        """List schedules, newest first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response([shapes.schedule(row) for row in page or ()])
-
-    def retrieve(self, request: Request, pk: str) -> Response:
-        """Show a schedule."""
-        return Response(shapes.schedule(self.get_object()))

@@ -6,7 +6,7 @@ import pytest
 from leadsend.access.models import Project
 from leadsend.testing.dispatching import dispatch_all
 from runtime.models import Execution
-from triggers import dispatch, inbox, replaying, schedules
+from triggers import dispatch, inbox, replaying, schedules, scheduling
 from triggers.events import NewEvent
 from triggers.models import TriggerEvent
 from triggers.tests.making import on_connections
@@ -90,8 +90,8 @@ def test_an_event_that_nobody_wanted_is_no_failure(make_workflow, handler):
 @pytest.mark.django_db(transaction=True)
 def test_a_schedule_that_has_to_stop_is_told_to_the_handler(make_workflow, handler):
     workflow = Workflow.objects.get(pk=make_workflow(publish=False, name="Nightly").pk)
-    schedule = schedules.keep(workflow, "nightly", {"cron": "0 9 * * *"})
-    schedule.cron, schedule.next_due_at = "not a rule", schedules.database_now()
+    schedule = scheduling.keep(workflow, "nightly", {"cron": "0 9 * * *"})
+    schedule.cron, schedule.next_due_at = "not a rule", scheduling.database_now()
     schedule.save()
 
     on_connections(schedules.pump)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadsend.lib.errors import InvalidInput
-from triggers import cron, schedules
+from triggers import schedules, scheduling, timetable
 from triggers.models import InboxEntry, MissedPolicy, ScheduleTick, ScheduleTrigger, TriggerEvent
 from triggers.tests.making import make_workflow, on_connections
 
@@ -23,7 +23,7 @@ HOURS = timedelta(hours=1)
 
 
 def plan(policy, *, since, now=NOON, rule="0 * * * *"):
-    return schedules.plan(cron.parse(rule), UTC_ZONE, policy, since, now)
+    return schedules.plan(timetable.parse(rule), UTC_ZONE, policy, since, now)
 
 
 def test_a_tick_within_the_grace_fires_whatever_the_policy():
@@ -78,13 +78,15 @@ def test_a_very_long_downtime_is_worked_off_in_passes():
     late=st.timedeltas(timedelta(0), timedelta(hours=2)),
 )
 def test_every_due_tick_is_either_fired_or_left_out(policy, rule, down, late):
-    parsed = cron.parse(rule)
-    due_at = cron.next_tick(parsed, UTC_ZONE, NOON - down)
+    parsed = timetable.parse(rule)
+    due_at = timetable.next_tick(parsed, UTC_ZONE, NOON - down)
     now = NOON + late
     planned = schedules.plan(parsed, UTC_ZONE, policy, due_at, now)
 
     both = sorted((*planned.fire, *(at for at, _ in planned.left_out)))
-    assert both == [*cron.ticks_between(parsed, UTC_ZONE, due_at, now + timedelta(microseconds=1))]
+    assert both == [
+        *timetable.ticks_between(parsed, UTC_ZONE, due_at, now + timedelta(microseconds=1))
+    ]
     assert planned.next_due_at > now
 
 
@@ -94,19 +96,19 @@ def workflow(db):
 
 
 def keep(workflow, **cfg):
-    return schedules.keep(workflow, "every", {"cron": "0 9 * * *", **cfg})
+    return scheduling.keep(workflow, "every", {"cron": "0 9 * * *", **cfg})
 
 
 def test_keep_takes_the_time_zone_of_the_workflow(workflow):
     schedule = keep(workflow)
 
     assert schedule.timezone == "Europe/Berlin"
-    assert schedule.next_due_at > schedules.database_now()
+    assert schedule.next_due_at > scheduling.database_now()
     assert schedule.missed_policy == "latest"
 
 
 def test_an_unchanged_schedule_keeps_its_next_tick(workflow):
-    due_at = schedules.database_now() - HOURS
+    due_at = scheduling.database_now() - HOURS
     keep(workflow)
     ScheduleTrigger.objects.update(next_due_at=due_at)
 
@@ -115,19 +117,19 @@ def test_an_unchanged_schedule_keeps_its_next_tick(workflow):
 
 def test_a_changed_rule_counts_from_now(workflow):
     keep(workflow)
-    ScheduleTrigger.objects.update(next_due_at=schedules.database_now() - HOURS)
+    ScheduleTrigger.objects.update(next_due_at=scheduling.database_now() - HOURS)
 
-    assert keep(workflow, cron="5 9 * * *").next_due_at > schedules.database_now()
+    assert keep(workflow, cron="5 9 * * *").next_due_at > scheduling.database_now()
 
 
 def test_switching_off_and_on_again_misses_nothing(workflow):
     keep(workflow)
-    schedules.drop(workflow, "every")
+    scheduling.drop(workflow, "every")
     off = ScheduleTrigger.objects.get()
 
     assert not off.is_active
     assert off.next_due_at is None
-    assert keep(workflow).next_due_at > schedules.database_now()
+    assert keep(workflow).next_due_at > scheduling.database_now()
 
 
 @pytest.mark.parametrize("cfg", [{"cron": "0 25 * * *"}, {"timezone": "Mars/Base"}])
@@ -141,10 +143,10 @@ def test_a_wrong_rule_is_refused_with_a_problem(workflow, cfg):
 
 def make_due(count=1, *, rule="* * * * *", missed="latest", minutes=0):
     """Make schedules whose next tick was due so many whole minutes ago."""
-    minute = schedules.database_now().replace(second=0, microsecond=0)
+    minute = scheduling.database_now().replace(second=0, microsecond=0)
     workflow = make_workflow()
     for number in range(count):
-        schedules.keep(workflow, f"t{number}", {"cron": rule, "missed": missed})
+        scheduling.keep(workflow, f"t{number}", {"cron": rule, "missed": missed})
     ScheduleTrigger.objects.update(next_due_at=minute - timedelta(minutes=minutes))
     return minute
 
@@ -180,7 +182,7 @@ def test_a_clock_set_back_repeats_no_tick():
     make_due(missed="all", minutes=3)
     on_connections(schedules.pump)
     before = TriggerEvent.objects.count()
-    ScheduleTrigger.objects.update(next_due_at=schedules.database_now() - timedelta(minutes=4))
+    ScheduleTrigger.objects.update(next_due_at=scheduling.database_now() - timedelta(minutes=4))
 
     fired = on_connections(schedules.pump)
 
@@ -198,12 +200,12 @@ def test_editing_and_switching_while_others_pump_fires_no_tick_twice():
         for _ in range(15):
             row = chance.choice(rows)
             if chance.random() < 0.3:
-                schedules.drop(row.workflow, row.trigger_id)
+                scheduling.drop(row.workflow, row.trigger_id)
             else:
                 rule = chance.choice(["* * * * *", "*/2 * * * *", "1-59/2 * * * *"])
-                schedules.keep(row.workflow, row.trigger_id, {"cron": rule, "missed": "all"})
+                scheduling.keep(row.workflow, row.trigger_id, {"cron": rule, "missed": "all"})
             # As if time had passed: ticks of the last minutes are due again.
-            late = schedules.database_now() - timedelta(minutes=chance.randint(0, 8))
+            late = scheduling.database_now() - timedelta(minutes=chance.randint(0, 8))
             ScheduleTrigger.objects.filter(pk=row.pk, is_active=True).update(next_due_at=late)
         connections.close_all()
 
@@ -249,8 +251,8 @@ def test_nothing_fires_early_or_while_off():
     make_due(2)
     on, off = ScheduleTrigger.objects.all()
     ScheduleTrigger.objects.filter(pk=on.pk).update(
-        next_due_at=schedules.database_now() + timedelta(seconds=30)
+        next_due_at=scheduling.database_now() + timedelta(seconds=30)
     )
-    schedules.drop(off.workflow, off.trigger_id)
+    scheduling.drop(off.workflow, off.trigger_id)
 
     assert on_connections(schedules.pump) == [0]

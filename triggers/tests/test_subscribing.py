@@ -110,7 +110,7 @@ def test_a_failure_undoes_the_publishing(make_workflow, dev, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("no schedule today")
 
-    monkeypatch.setattr("triggers.schedules.keep", fail)
+    monkeypatch.setattr("triggers.scheduling.keep", fail)
     workflow = make_workflow(
         {"trigger_key": "schedule", "cfg": {"cron": "0 9 * * *"}}, publish=False
     )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from leadsend.lib.errors import InvalidInput
-from triggers import cron
+from triggers import cron, timetable
 
 
 class Command(BaseCommand):
@@ -28,11 +28,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print, or say what cannot be read."""
         try:
-            rule, zone = cron.parse(options["cron"]), cron.zone_of(options["tz"])
+            rule, zone = timetable.parse(options["cron"]), cron.zone_of(options["tz"])
         except InvalidInput as error:
             raise CommandError(error.message) from error
         start, end = _moment(options["start"], zone), _moment(options["end"], zone)
-        for tick in cron.ticks_between(rule, zone, start, end):
+        for tick in timetable.ticks_between(rule, zone, start, end):
             self.stdout.write(tick.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
