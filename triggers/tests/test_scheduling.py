@@ -65,6 +65,7 @@ def test_a_paused_schedule_fires_nothing_and_makes_up_for_nothing(scheduled, dev
 
     scheduling.resume(schedule, user=dev)
     scheduling.resume(schedule, user=dev)
+    assert schedule.next_due_at is not None
     assert schedule.next_due_at > scheduling.database_now()
     assert not ScheduleTick.objects.exists()
     acts = AuditEntry.objects.filter(act__startswith="schedule.").values_list("act", flat=True)
@@ -159,7 +160,7 @@ def test_a_calendar_that_does_not_exist_is_refused(scheduled):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_spread_schedule_fires_later_by_its_own_span_and_tells_its_time(scheduled):
-    schedule = scheduled(jitter_s=50)
+    schedule = scheduled(jitter_s=50, missed="all")
     shift = schedules.shift_of(schedule.pk, 50)
     at = be_due(schedule, minutes=1)
 
@@ -167,7 +168,7 @@ def test_a_spread_schedule_fires_later_by_its_own_span_and_tells_its_time(schedu
 
     schedule.refresh_from_db()
     assert timedelta(0) <= shift <= timedelta(seconds=50)
-    assert TriggerEvent.objects.order_by("id")[0].data["due_at"] == at.isoformat()
+    assert at.isoformat() in {event.data["due_at"] for event in TriggerEvent.objects.all()}
     assert (schedule.next_due_at - shift).second == 0
     assert schedule.next_due_at > scheduling.database_now()
 
