@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -163,6 +163,28 @@ def source_of(schedule_id: UUID) -> str:
     return f"schedule:{schedule_id}"
 
 
+class _Schedule(Protocol):
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def project_id(self) -> UUID: ...
+
+
+def event_of(
+    schedule: _Schedule, due_at: datetime, event_id: UUID, *, by_hand: bool = False
+) -> NewEvent:
+    """Return the event of a tick, or of a person who fires the schedule."""
+    told: dict[str, Any] = {"due_at": due_at.isoformat(), "schedule_id": str(schedule.id)}
+    return NewEvent(
+        event_id=event_id,
+        project_id=schedule.project_id,
+        trigger_key=TRIGGER_KEY,
+        trigger_type=TRIGGER_KEY,
+        source=source_of(schedule.id),
+        data={**told, "by_hand": True} if by_hand else told,
+    )
+
+
 async def _holidays(
     connection: AsyncConnection, due: Sequence[_Due]
 ) -> Mapping[UUID, Collection[date]]:
@@ -241,21 +263,14 @@ async def _write_ticks(connection: AsyncConnection, ticks: Sequence[_Tick]) -> i
         ],
     )
     new = {row[0] for row in await cursor.fetchall()}
-    events = [_event(tick) for tick in ticks if tick.event_id and tick.event_id in new]
+    events = [
+        event_of(tick.schedule, tick.tick_at, tick.event_id)
+        for tick in ticks
+        if tick.event_id and tick.event_id in new
+    ]
     if events:
         await connection.execute(INSERT, columns(events))
     return len(events)
-
-
-def _event(tick: _Tick) -> NewEvent:
-    return NewEvent(
-        event_id=tick.event_id,
-        project_id=tick.schedule.project_id,
-        trigger_key=TRIGGER_KEY,
-        trigger_type=TRIGGER_KEY,
-        source=source_of(tick.schedule.id),
-        data={"due_at": tick.tick_at.isoformat(), "schedule_id": str(tick.schedule.id)},
-    )
 
 
 def _forward(planned: Sequence[tuple[_Due, Planned]]) -> list[list[Any]]:

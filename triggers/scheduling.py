@@ -11,11 +11,12 @@ from django.db import connection, transaction
 
 from leadsend.access import audit
 from leadsend.access.models import BusinessCalendar, User
+from leadsend.lib import ids
 from leadsend.lib.errors import Conflict, InvalidInput, Problem
-from triggers import beat, cron, inbox, timetable
-from triggers.events import Accepted, NewEvent
-from triggers.models import MissedPolicy, ScheduleTrigger
-from triggers.schedules import TRIGGER_KEY, shift_of, source_of
+from triggers import beat, coming_ticks, cron, inbox, timetable
+from triggers.events import Accepted
+from triggers.models import MissedPolicy, ScheduleTick, ScheduleTrigger
+from triggers.schedules import event_of, plan, shift_of
 from triggers.timetable import Timetable
 from workflows.definition import canonical
 from workflows.models import Workflow
@@ -26,8 +27,9 @@ def keep(workflow: Workflow, trigger_id: str, cfg: Mapping[str, Any]) -> Schedul
     """Make or change the schedule of a trigger; inside the caller's transaction.
 
     ``cfg``: ``cron`` (rules in words or as cron), ``timezone`` (else the workflow's, else UTC),
-    ``missed``, ``jitter_s``, ``skip_holidays``, ``calendar``. A changed rule counts from now on; an
-    unchanged active one keeps its next tick, a paused one stays paused. Raises InvalidInput.
+    ``missed``, ``jitter_s``, ``skip_holidays``, ``calendar``. A changed rule counts from now on: what
+    was due before is settled by the old one. An unchanged active one keeps its next tick, a paused
+    one stays paused. Raises InvalidInput.
     """
     text, timezone = str(cfg.get("cron", "")), str(cfg.get("timezone") or _timezone(workflow))
     rules, zone = _checked(text, timezone, trigger_id)
@@ -41,6 +43,8 @@ def keep(workflow: Workflow, trigger_id: str, cfg: Mapping[str, Any]) -> Schedul
     )
     was = (schedule.cron, schedule.timezone, schedule.jitter_s)
     is_same = not is_new and was == (text, timezone, jitter_s) and schedule.is_active
+    if not is_new and not is_same:
+        _settle(schedule)
     schedule.cron, schedule.timezone, schedule.jitter_s = text, timezone, jitter_s
     schedule.skips_holidays = bool(cfg.get("skip_holidays"))
     schedule.calendar_key = cfg.get("calendar", "")
@@ -81,18 +85,7 @@ def fire_now(schedule: ScheduleTrigger, *, user: User | None) -> Accepted:
     if not schedule.is_active:
         raise Conflict("The published workflow no longer has this schedule: publish it first.")
     with transaction.atomic():
-        data = {
-            "due_at": database_now().isoformat(),
-            "schedule_id": str(schedule.pk),
-            "by_hand": True,
-        }
-        event = NewEvent(
-            project_id=schedule.project_id,
-            trigger_key=TRIGGER_KEY,
-            trigger_type=TRIGGER_KEY,
-            source=source_of(schedule.pk),
-            data=data,
-        )
+        event = event_of(schedule, database_now(), ids.uuid7(), by_hand=True)
         (accepted,) = inbox.accept([event])
         audit.record("schedule.fire", actor=user, project=schedule.project, obj=schedule)
     return accepted
@@ -121,6 +114,40 @@ def _hold(schedule: ScheduleTrigger, *, user: User | None, is_paused: bool) -> N
             act = "schedule.pause" if is_paused else "schedule.resume"
             audit.record(act, actor=user, project=locked.project, obj=locked)
     schedule.refresh_from_db(fields=["paused_at", "next_due_at", "updated_at"])
+
+
+def _settle(schedule: ScheduleTrigger) -> None:
+    """Fire what the rule of until now made due and no pump has seen yet; the row is locked."""
+    now = database_now()
+    if schedule.next_due_at is None or schedule.next_due_at > now:
+        return
+    closed = coming_ticks.holidays(schedule.calendar_key) if schedule.skips_holidays else ()
+    shift = shift_of(schedule.pk, schedule.jitter_s)
+    rules, zone = _checked(schedule.cron, schedule.timezone, schedule.trigger_id)
+    due_at = schedule.next_due_at - shift
+    planned = plan(rules, zone, schedule.missed_policy, due_at, now - shift, closed)
+    ScheduleTick.objects.bulk_create(
+        [_tick(schedule, at, skipped_because=reason) for at, reason in planned.left_out],
+        ignore_conflicts=True,
+    )
+    for at in planned.fire:
+        event_id = ids.uuid7()
+        _, is_new = ScheduleTick.objects.get_or_create(
+            schedule=schedule,
+            tick_at=at,
+            defaults={"project_id": schedule.project_id, "event_id": event_id},
+        )
+        if is_new:
+            inbox.accept([event_of(schedule, at, event_id)])
+
+
+def _tick(schedule: ScheduleTrigger, at: datetime, *, skipped_because: str) -> ScheduleTick:
+    return ScheduleTick(
+        project_id=schedule.project_id,
+        schedule=schedule,
+        tick_at=at,
+        skipped_because=skipped_because,
+    )
 
 
 def _next_due_at(schedule: ScheduleTrigger, rules: Timetable, zone: ZoneInfo) -> datetime:

@@ -65,8 +65,7 @@ def test_a_paused_schedule_fires_nothing_and_makes_up_for_nothing(scheduled, dev
 
     scheduling.resume(schedule, user=dev)
     scheduling.resume(schedule, user=dev)
-    assert schedule.next_due_at is not None
-    assert schedule.next_due_at > scheduling.database_now()
+    assert ScheduleTrigger.objects.filter(next_due_at__gt=scheduling.database_now()).exists()
     assert not ScheduleTick.objects.exists()
     acts = AuditEntry.objects.filter(act__startswith="schedule.").values_list("act", flat=True)
     assert sorted(acts) == ["schedule.pause", "schedule.resume"]
@@ -292,3 +291,41 @@ def test_a_rule_that_meets_holidays_only_is_not_followed_for_ever(scheduled):
 
     assert 100 < len(found) <= 200
     assert all(tick.left_out for tick in found)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_time_that_came_before_the_rule_was_changed_fires_by_the_old_rule(scheduled):
+    schedule = scheduled()
+    at = be_due(schedule)
+
+    scheduling.keep(schedule.workflow, schedule.trigger_id, {"cron": "every hour"})
+    on_connections(schedules.pump)
+
+    tick = ScheduleTick.objects.get(tick_at=at)
+    event = TriggerEvent.objects.get(pk=str(tick.event_id))
+    assert event.data["due_at"] == at.isoformat()
+    schedule.refresh_from_db()
+    assert schedule.next_due_at.minute == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_pump_fired_before_is_not_fired_by_a_change(scheduled):
+    schedule = scheduled()
+    at = be_due(schedule)
+    on_connections(schedules.pump)
+    ScheduleTrigger.objects.filter(pk=schedule.pk).update(next_due_at=at)
+
+    scheduling.keep(schedule.workflow, schedule.trigger_id, {"cron": "every hour"})
+
+    assert ScheduleTick.objects.filter(tick_at=at).count() == 1
+    assert TriggerEvent.objects.filter(data__due_at=at.isoformat()).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_after_a_downtime_records_what_was_left_out(scheduled):
+    schedule = scheduled(missed="skip")
+    be_due(schedule, minutes=30)
+
+    scheduling.keep(schedule.workflow, schedule.trigger_id, {"cron": "every hour"})
+
+    assert ScheduleTick.objects.exclude(skipped_because="").count() >= 29
