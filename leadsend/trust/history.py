@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from leadsend.testing.stack import Stack
@@ -133,6 +134,32 @@ def poisoned(stack: Stack, workflow_id: str) -> list[tuple[str, str | None, int]
             WHERE workflow_id = %s""",
         workflow_id,
     )
+
+
+def engine_turns(stack: Stack) -> list[tuple[float, str]]:
+    """Return when which engine signed on or was last seen, in seconds since the epoch."""
+    rows = _rows(
+        stack,
+        """SELECT extract(epoch FROM started_at), extract(epoch FROM coalesce(stopped_at, seen_at)),
+                  pid FROM worker""",
+    )
+    signed_on = [(float(row[0]), f"engine {row[2]} signed on") for row in rows]
+    last_seen = [(float(row[1]), f"engine {row[2]} last seen") for row in rows]
+    return signed_on + last_seen
+
+
+def retries_due(stack: Stack, keys: Collection[str]) -> dict[str, list[float]]:
+    """Return, by the key of an effect, for when its retries were written down (epoch seconds)."""
+    rows = _rows(
+        stack,
+        """SELECT effect_key::text, extract(epoch FROM due_at) FROM step_execution
+            WHERE effect_key = ANY(%s::uuid[]) AND due_at IS NOT NULL""",
+        list(keys),
+    )
+    found: dict[str, list[float]] = defaultdict(list)
+    for key, due_at in rows:
+        found[key].append(float(due_at))
+    return found
 
 
 def start_delays_ms(stack: Stack, workflow_id: str) -> list[tuple[float, float]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from leadsend.lib import clock
 from leadsend.trust import history
 from leadsend.trust.flows import ONCE
 from leadsend.trust.scene import Form, Scene, count, hard_gates, play, settle
@@ -19,6 +20,8 @@ from leadsend.trust.verdict import Gate, result_of, zero
 
 # Lease 30, reaper 5, start 5.
 SILENCE_S = 40.0
+# How far apart the sink's and our idea of the same Retry-After may lie.
+KNOWN_S = 1.0
 FREEZE_EVERY_S = 48.0
 GOOD_SINK = Moods()
 BAD_SINK = Moods(busy=0.2, limited=0.1, hangs=0.05, loses=0.05)
@@ -146,8 +149,10 @@ def _send_poison(scene: Scene) -> None:
 def _own_figures(scene: Scene) -> dict[str, Any]:
     hands, watch = scene.hands, scene.watch
     poisoned = history.poisoned(scene.stack, scene.poison.workflow_id)
+    early, unheard = _too_early(scene)
     return {
-        "retry_too_early": scene.sink.too_early(),
+        "retry_too_early": early,
+        "retry_after_unheard": unheard,
         "exits": len(hands.exits_s),
         "longest_exit_s": round(max(hands.exits_s, default=0.0), 1),
         "slow_exits": hands.slow_exits,
@@ -159,6 +164,21 @@ def _own_figures(scene: Scene) -> dict[str, Any]:
         "dead_rows_per_live": watch.bloat(),
         "course": watch.course() if watch.resident_drift() is not None else [],
     }
+
+
+def _too_early(scene: Scene) -> tuple[int, int]:
+    """Return how many retries came too early: although we had written it down, and the others.
+
+    An engine that is killed between an answer and its commit takes a Retry-After with it: then
+    nobody knows of it, and the retry comes as after any lost answer.
+    """
+    early = scene.sink.too_early()
+    due = history.retries_due(scene.stack, {key for key, _ in early})
+    epoch = clock.now().timestamp() - clock.monotonic()
+    known = sum(
+        any(abs(at - (until + epoch)) < KNOWN_S for at in due.get(key, ())) for key, until in early
+    )
+    return known, len(early) - known
 
 
 def _own_gates(
@@ -181,6 +201,8 @@ def _own_gates(
         gates.append(Gate(name="accept errors, share", value=round(share, 5), most=0.001))
     if mix.moods != GOOD_SINK:
         gates.append(zero("retries before Retry-After", figures["retry_too_early"]))
+    if mix.moods != GOOD_SINK and not mix.kills:
+        gates.append(zero("answers nobody heard", figures["retry_after_unheard"]))
     if letter == "f":
         differing = settled["uncertain_keys"] ^ scene.sink.answers_lost(ONCE)
         gates.append(zero("uncertain without lost answer, or the reverse", len(differing)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leadsend.lib import clock
 from leadsend.testing.pooler import PooledStack
 from leadsend.testing.stack import Stack, running_stack, until
 from leadsend.trust import flows, history
@@ -245,7 +246,7 @@ def count(scene: Scene, settled: dict[str, Any]) -> dict[str, Any]:
         "settled_after_s": settled["settled_after_s"],
         "uncertain": settled["uncertain"],
         "longest_silence_s": round(until_s - since, 1),
-        "faults_in_silence": _faults_between(scene.hands, since, until_s),
+        "faults_in_silence": _happened_between(scene, since, until_s),
         "accept_p50_ms": percentile(accepts, 0.5),
         "accept_p99_ms": percentile(accepts, 0.99),
         "start_p50_ms": percentile(delays, 0.5),
@@ -255,9 +256,14 @@ def count(scene: Scene, settled: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _faults_between(hands: Hands, since: float, until: float) -> list[str]:
+def _happened_between(scene: Scene, since: float, until: float) -> list[str]:
     """Return what happened in a silence and shortly before it, by seconds since it began."""
-    return [f"{at - since:+.0f} s: {what}" for at, what in hands.noted if since - 20 <= at <= until]
+    epoch = clock.now().timestamp() - clock.monotonic()
+    turns = [(at - epoch, what) for at, what in history.engine_turns(scene.stack)]
+    noted = sorted([*scene.hands.noted, *turns])
+    calls = sum(since < arrival.at < until for arrival in scene.sink.arrivals)
+    told = [f"{at - since:+.0f} s: {what}" for at, what in noted if since - 20 <= at <= until]
+    return [f"{calls} calls without an effect", *told]
 
 
 def hard_gates(figures: Mapping[str, Any]) -> list[Gate]:

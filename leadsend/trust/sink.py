@@ -92,18 +92,21 @@ class Sink:
         """Return the keys whose effect happened under ``path`` without an answer."""
         return {a.key for a in self._copy() if a.path == path and a.said in ("hangs", "loses")}
 
-    def too_early(self) -> int:
-        """Return how many arrivals came before the Retry-After of the one before had passed."""
+    def too_early(self) -> list[tuple[str, float]]:
+        """Return the key of each arrival that came before the Retry-After of the one before.
+
+        Beside it stands until when it was told to wait, in monotonic seconds.
+        """
         told: dict[str, float] = {}
-        count = 0
+        early = []
         for arrival in self._copy():
             # The answer leaves a moment after it is noted, so this is never too strict.
-            count += arrival.at < told.get(arrival.key, 0.0)
+            until = told.pop(arrival.key, 0.0)
+            if arrival.at < until:
+                early.append((arrival.key, until))
             if arrival.said == "limited":
                 told[arrival.key] = arrival.at + RETRY_AFTER_S
-            else:
-                told.pop(arrival.key, None)
-        return count
+        return early
 
     def longest_silence(self, since: float, until: float) -> tuple[float, float]:
         """Return begin and end of the longest time without an effect between two moments.
