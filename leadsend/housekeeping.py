@@ -15,6 +15,7 @@ from django.db import connection
 
 from runtime import retention
 from triggers.forgetting import forget_event_keys, forget_events
+from triggers.refusals import forget_refusals
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ CHORES: tuple[Callable[[], object], ...] = (
     retention.ensure_partitions,
     forget_event_keys,
     forget_events,
+    forget_refusals,
 )
 
 

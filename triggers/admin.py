@@ -26,6 +26,7 @@ from triggers.models import (
     TriggerEvent,
     WatchedTable,
     WebhookEndpoint,
+    WebhookRefusal,
 )
 
 
@@ -75,6 +76,17 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     list_filter = ("auth_mode", "is_active", own("project"))
     search_fields = ("name", "workflow__name", "token__exact")
     list_select_related = ("workflow",)
+
+
+@admin.register(WebhookRefusal)
+class WebhookRefusalAdmin(ReadOnlyAdmin):
+    """Requests to webhooks that started nothing."""
+
+    read_permission = "event.read"
+    list_display = ("received_at", "endpoint", "status", "code", "message", "count")
+    list_filter = ("status", own("project"))
+    ordering = ("-received_at",)
+    list_select_related = ("endpoint",)
 
 
 @admin.register(HostedForm)

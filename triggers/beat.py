@@ -6,10 +6,9 @@ nothing for them; each says so, and whether the schedule is on.
 
 from __future__ import annotations
 
-import json
-
 from django.apps import apps as installed
 from django.apps.registry import Apps
+from django.db import connection
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from triggers import spoken_rules, timetable
@@ -42,21 +41,24 @@ def ensure_beat_rows(apps: Apps = installed) -> None:
 
 
 def mirror(schedule: ScheduleTrigger, workflow_name: str) -> None:
-    """Make beat's row of a schedule say what the schedule says; remove it with the schedule."""
+    """Make beat's row of a schedule say what the schedule says; remove it with the schedule.
+
+    Without beat's own signals: they lock one row for all, so that publishers would wait for each
+    other, and make beat read its rows anew, which a row that is off is not worth.
+    """
     name = f"LeadSend: schedule {schedule.pk}"
     if not schedule.is_active:
-        PeriodicTask.objects.filter(name=name).delete()
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM django_celery_beat_periodictask WHERE name = %s", [name])
         return
-    PeriodicTask.objects.update_or_create(
-        name=name,
-        defaults={
-            "task": PUMP_JOB,
-            "crontab": _crontab(schedule),
-            "enabled": False,
-            "description": _description(schedule, workflow_name),
-            "kwargs": json.dumps({}),
-        },
-    )
+    told = {
+        "task": PUMP_JOB,
+        "crontab": _crontab(schedule),
+        "enabled": False,
+        "description": _description(schedule, workflow_name),
+    }
+    if not PeriodicTask.objects.filter(name=name).update(**told):
+        PeriodicTask.objects.bulk_create([PeriodicTask(name=name, **told)], ignore_conflicts=True)
 
 
 def _crontab(schedule: ScheduleTrigger) -> CrontabSchedule:
@@ -64,9 +66,9 @@ def _crontab(schedule: ScheduleTrigger) -> CrontabSchedule:
     line = timetable.lines_of(schedule.cron)[0]
     fields = ["*"] * 5 if spoken_rules.is_spoken(line) else line.lower().split()
     names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-    wanted = dict(zip(names, fields, strict=True))
-    found = CrontabSchedule.objects.filter(**wanted, timezone=schedule.timezone).first()
-    return found or CrontabSchedule.objects.create(**wanted, timezone=schedule.timezone)
+    wanted = {**dict(zip(names, fields, strict=True)), "timezone": schedule.timezone}
+    found = CrontabSchedule.objects.filter(**wanted).first()
+    return found or CrontabSchedule.objects.bulk_create([CrontabSchedule(**wanted)])[0]
 
 
 def _description(schedule: ScheduleTrigger, workflow_name: str) -> str:

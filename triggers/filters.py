@@ -27,6 +27,11 @@ def judge(conditions: str, scope: Mapping[str, Any]) -> Verdict:
     return _compiled(conditions)(scope)
 
 
+def compile_filter(conditions: str) -> None:
+    """Raise ExpressionSyntaxError or ExpressionLimitError for conditions that cannot be read."""
+    _compiled(conditions)
+
+
 def scope_of(event: Any, request: Any, now: datetime) -> dict[str, Any]:
     """Return the roots that a filter may use."""
     return {"event": event, "request": request or {}, "now": now}

@@ -82,7 +82,7 @@ async def _reply(scope: Scope, receive: Receive) -> HookAnswer:
     try:
         reply = await _accepted(endpoint, request, receive)
     except LeadSendError as error:
-        reply = hooks.refusal(error)
+        reply = hooks.refused(endpoint, error)
     return hooks.opened_to(endpoint, request, reply)
 
 
@@ -103,6 +103,7 @@ async def _accepted(endpoint: Endpoint, request: HookRequest, receive: Receive) 
 
 
 async def _answered(endpoint: Endpoint, accepted: Accepted) -> HookAnswer:
+    hooks.note_repeat(endpoint, accepted)
     if endpoint.answer_mode == AnswerMode.AT_ONCE:
         return hooks.answer(accepted)
     return await run_replies.wait_async(endpoint, accepted.event_id)

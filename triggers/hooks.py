@@ -27,6 +27,7 @@ from triggers.endpoints import Endpoint
 from triggers.events import Accepted, NewEvent
 from triggers.models import AuthMode
 from triggers.pacing import Pace
+from triggers.refusals import REPEATED, refusals
 
 LONGEST_TOKEN = 64
 _ALLOWED_HEADERS = (
@@ -188,6 +189,31 @@ def answer(accepted: Accepted) -> HookAnswer:
     """Return 202 for an event that was stored now, 200 with the first answer for a repeated one."""
     status = 200 if accepted.is_repeat else 202
     return HookAnswer(status=status, body=orjson.dumps(dict(accepted.answer)))
+
+
+def refused(endpoint: Endpoint, error: LeadSendError) -> HookAnswer:
+    """Return the refusal, and note it for the endpoint's owner."""
+    refusals.note(
+        endpoint_id=endpoint.id,
+        project_id=endpoint.project_id,
+        status=error.http_status,
+        code=error.code,
+        message=error.message,
+    )
+    return refusal(error)
+
+
+def note_repeat(endpoint: Endpoint, accepted: Accepted) -> None:
+    """Note that an event had come before and started nothing this time."""
+    if accepted.is_repeat:
+        refusals.note(
+            endpoint_id=endpoint.id,
+            project_id=endpoint.project_id,
+            status=200,
+            code=REPEATED,
+            message="An event with the same key came before: it was answered as the first one.",
+            event_id=accepted.event_id,
+        )
 
 
 def refusal(error: LeadSendError) -> HookAnswer:

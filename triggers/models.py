@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from leadsend.access.models import Project, ProjectQuerySet, ProjectRow
-from leadsend.lib import clock
+from leadsend.lib import clock, ids
 from leadsend.lib.payload_field import PayloadField
 from workflows.models import Workflow
 
@@ -124,6 +124,40 @@ class WebhookEndpoint(ProjectRow):
 
     def __str__(self) -> str:
         return self.name or self.token[:8]
+
+
+class WebhookRefusal(ProjectRow):
+    """Requests to a webhook that started nothing: refused, or heard before. Kept two weeks.
+
+    ``count`` equal ones within a second are one row; ``status`` is what was answered.
+    """
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    # No constraint: what a process had counted of an endpoint that went meanwhile harms nobody.
+    endpoint = models.ForeignKey(
+        WebhookEndpoint,
+        on_delete=models.CASCADE,
+        related_name="refusals",
+        db_constraint=False,
+        db_index=False,
+    )
+    status = models.PositiveSmallIntegerField()
+    code = models.CharField(max_length=40)
+    message = models.CharField(max_length=300)
+    event_id = models.UUIDField(null=True, blank=True)
+    count = models.PositiveIntegerField(default=1)
+    received_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        db_table = "webhook_refusal"
+        verbose_name = "refused request"
+        indexes = [
+            models.Index(fields=["endpoint", "-received_at"], name="refusal_newest"),
+            models.Index(fields=["received_at"], name="refusal_received"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}"
 
 
 class HostedForm(ProjectRow):

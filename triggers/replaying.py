@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from leadsend.access import audit
@@ -21,6 +21,12 @@ from triggers.waking import wake_after_commit
 from workflows.models import Workflow
 
 HIGHEST_REPLAY = 10_000
+# An execution's id carries its event's millisecond: each event costs one look into an index.
+_STARTED = """
+SELECT o.id FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS o(id, low, high)
+ WHERE EXISTS (SELECT FROM workflow_execution e
+                WHERE e.id >= o.low AND e.id <= o.high AND e.trigger_event_id = o.id)
+"""
 
 
 def replay_event(
@@ -104,6 +110,33 @@ def executions_of(event: TriggerEvent) -> Any:
     return Execution.objects.filter(
         id__gte=UUID(int=first), id__lt=UUID(int=first + (1 << 80)), trigger_event_id=event.pk
     )
+
+
+def started_by(events: Sequence[TriggerEvent]) -> set[UUID]:
+    """Return the ids of those events that have started at least one run. One query."""
+    if not events:
+        return set()
+    low = [UUID(int=event.pk.int >> 80 << 80) for event in events]
+    high = [UUID(int=one.int + (1 << 80) - 1) for one in low]
+    with connection.cursor() as cursor:
+        cursor.execute(_STARTED, [[event.pk for event in events], low, high])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def mark_sample(event: TriggerEvent, *, user: User | None, is_sample: bool) -> None:
+    """Keep an event as a sample for building and trying workflows, or let it go. Safe twice."""
+    with transaction.atomic():
+        changed = (
+            TriggerEvent.objects.filter(pk=event.pk)
+            .exclude(is_sample=is_sample)
+            .update(is_sample=is_sample)
+        )
+        if changed:
+            detail = {"is_sample": is_sample}
+            audit.record(
+                "event.sample", actor=user, project=event.project, obj=event, detail=detail
+            )
+    event.is_sample = is_sample
 
 
 def _replay(event: TriggerEvent, *, user: User | None, limits: Mapping[str, UUID | None]) -> int:

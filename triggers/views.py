@@ -48,7 +48,7 @@ def _reply(request: HttpRequest, token: str) -> HookAnswer:
     try:
         reply = _accepted(endpoint, asked, request)
     except LeadSendError as error:
-        reply = hooks.refusal(error)
+        reply = hooks.refused(endpoint, error)
     return hooks.opened_to(endpoint, asked, reply)
 
 
@@ -60,6 +60,7 @@ def _accepted(endpoint: Endpoint, asked: HookRequest, request: HttpRequest) -> H
     if reply is not None:
         return reply
     accepted = _commit.accept(event)
+    hooks.note_repeat(endpoint, accepted)
     if endpoint.answer_mode == AnswerMode.BY_RUN:
         return run_replies.wait(endpoint, accepted.event_id)
     return hooks.answer(accepted)

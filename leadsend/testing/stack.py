@@ -117,6 +117,8 @@ class Stack:
     members: dict[str, Member] = field(init=False, default_factory=dict)
     port: int = field(init=False, default_factory=find_free)
     ports: dict[str, int] = field(init=False, default_factory=dict)
+    # More variables for single processes, by name; they count when a process is first started.
+    own_settings: dict[str, Mapping[str, str]] = field(init=False, default_factory=dict)
 
     def start_services(self) -> None:
         """Start PostgreSQL (and Redis), migrate, and seed the registry."""
@@ -262,7 +264,10 @@ class Stack:
             "beat": [*celery, "beat", "--pidfile", "", "-s", str(self.directory / name)],
         }
         log = self.directory / f"{name}.log"
-        return Member(name, commands[kind], self.environment, log)
+        own = self.own_settings.get(name)
+        return Member(
+            name, commands[kind], {**self.environment, **own} if own else self.environment, log
+        )
 
 
 @contextmanager

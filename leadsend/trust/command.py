@@ -22,6 +22,7 @@ from leadsend.trust import (
     matrix,
     postgres_runs,
     redis_runs,
+    schedule_runs,
 )
 from leadsend.trust.scene import Form
 from leadsend.trust.verdict import row_of, table_of
@@ -129,6 +130,7 @@ RUNS: dict[str, Run] = {
     **{f"T1{letter}": partial(_mix, letter) for letter in matrix.MIXES},
     "T2": lambda asked: redis_runs.run(_form(asked)),
     "T3": lambda asked: postgres_runs.run(_form(asked)),
+    "T4": lambda asked: schedule_runs.run(is_full=asked.full, seed=asked.seed),
     "T6": lambda asked: machine.run(is_full=asked.full, seed=asked.seed),
     "kills": lambda asked: boundaries.run(rounds=boundaries.FULL_ROUNDS if asked.full else 1),
     "T3commits": lambda asked: commit_runs.run(_form(asked)),

@@ -206,6 +206,49 @@ class ReplaySerializer(serializers.Serializer[Any]):
     replay = serializers.IntegerField(help_text="Its number, from 1.")
 
 
+class SampleSerializer(StrictSerializer):
+    """Whether an event is kept as a sample."""
+
+    is_sample = serializers.BooleanField(default=True)
+
+
+class FilterToTrySerializer(StrictSerializer):
+    """A filter that is not live yet."""
+
+    filter_conditions = serializers.DictField()
+
+
+class JudgedSerializer(serializers.Serializer[Any]):
+    """An event that came, and what the filter says to it."""
+
+    event_id = serializers.UUIDField()
+    received_at = serializers.DateTimeField()
+    matched = serializers.BooleanField(allow_null=True, help_text="Null where the filter fails.")
+    reason = serializers.CharField()
+
+
+class TriedFilterSerializer(serializers.Serializer[Any]):
+    """How many of the last events the filter lets through, and the newest ten of either kind."""
+
+    looked_at = serializers.IntegerField()
+    matched = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    events = JudgedSerializer(many=True)
+
+
+class DeliverySerializer(serializers.Serializer[Any]):
+    """A request to a webhook, or several equal ones that were refused."""
+
+    received_at = serializers.DateTimeField()
+    status = serializers.IntegerField(help_text="What was answered.")
+    code = serializers.CharField(
+        help_text="started, undecided, repeated, why nothing started, or why it was refused."
+    )
+    message = serializers.CharField()
+    event_id = serializers.UUIDField(allow_null=True)
+    count = serializers.IntegerField()
+
+
 class RunSerializer(StrictSerializer):
     """What the workflow is started with; with ``wait`` the answer comes when it has ended."""
 

@@ -8,7 +8,9 @@ from typing import Any
 from runtime import payloads
 from triggers import endpoints, hosted_forms, rule_words
 from triggers.coming_ticks import Coming
+from triggers.deliveries import Delivery
 from triggers.models import HostedForm, ScheduleTrigger, Subscription, TriggerEvent, WebhookEndpoint
+from triggers.trying_filters import Tried
 
 JSON = dict[str, Any]
 
@@ -97,6 +99,36 @@ def coming(rules: str, ticks: Sequence[Coming]) -> JSON:
                 "clocks_change": tick.is_other_offset,
             }
             for tick in ticks
+        ],
+    }
+
+
+def delivery(one: Delivery) -> JSON:
+    """Return what came of a request to a webhook."""
+    return {
+        "received_at": one.received_at,
+        "status": one.status,
+        "code": one.code,
+        "message": one.message,
+        "event_id": one.event_id,
+        "count": one.count,
+    }
+
+
+def tried(found: Tried) -> JSON:
+    """Return what a filter would have done."""
+    return {
+        "looked_at": found.looked_at,
+        "matched": found.matched,
+        "failed": found.failed,
+        "events": [
+            {
+                "event_id": one.event.pk,
+                "received_at": one.event.received_at,
+                "matched": one.matched,
+                "reason": one.reason,
+            }
+            for one in found.shown
         ],
     }
 

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from leadsend.lib.api import ProjectViewSet
 from leadsend.lib.errors import NotFound
-from triggers import choosing, subscribing
+from triggers import choosing, subscribing, trying_filters
 from triggers.api import serializers as shown
 from triggers.api import shapes
 from triggers.api.filters import SubscriptionFilter
@@ -35,6 +35,7 @@ class SubscriptionViewSet(ProjectViewSet):
         "partial_update": "subscription.manage",
         "pause": "subscription.manage",
         "resume": "subscription.manage",
+        "try_filter": "event.read",
     }
 
     def get_queryset(self) -> SubscriptionQuerySet:
@@ -92,6 +93,14 @@ class SubscriptionViewSet(ProjectViewSet):
         self.read(shown.NothingToSaySerializer)
         subscribing.resume(row, user=self.user)
         return Response(shapes.subscription(row))
+
+    @extend_schema(request=shown.FilterToTrySerializer, responses=shown.TriedFilterSerializer)
+    @action(detail=True, methods=["post"], url_path="try-filter")
+    def try_filter(self, request: Request, pk: str) -> Response:
+        """Say which of the last 1,000 events a filter would have let through; nothing starts."""
+        row = self.get_object()
+        fields = self.read(shown.FilterToTrySerializer)
+        return Response(shapes.tried(trying_filters.try_filter(row, fields["filter_conditions"])))
 
     def _workflow(self, workflow_id: UUID) -> Workflow:
         rows: Any = Workflow.objects.visible_to(self.user)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from leadsend.access.models import ProjectQuerySet
 from leadsend.lib.api import ProjectViewSet
-from triggers import subscribing
+from triggers import deliveries, subscribing
 from triggers.api import serializers as shown
 from triggers.api import shapes
 from triggers.api.filters import EndpointFilter, FormFilter
@@ -29,6 +29,7 @@ class EndpointViewSet(ProjectViewSet):
         "list": "subscription.read",
         "retrieve": "subscription.read",
         "rotate": "subscription.manage",
+        "deliveries": "event.read",
     }
 
     def get_queryset(self) -> ProjectQuerySet:
@@ -43,6 +44,12 @@ class EndpointViewSet(ProjectViewSet):
     def retrieve(self, request: Request, pk: str) -> Response:
         """Show an endpoint."""
         return Response(shapes.endpoint(self.get_object()))
+
+    @extend_schema(responses=shown.DeliverySerializer(many=True))
+    @action(detail=True, methods=["get"], pagination_class=None, filterset_class=None)
+    def deliveries(self, request: Request, pk: str) -> Response:
+        """Show the last fifty requests: what was answered, and why nothing started."""
+        return Response([shapes.delivery(one) for one in deliveries.of_endpoint(self.get_object())])
 
     @extend_schema(request=shown.SecretSerializer, responses=shown.EndpointSerializer)
     @action(detail=True, methods=["post"])

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models.expressions import RawSQL
 from django.test import override_settings
 from rest_framework.test import APIClient
 
@@ -11,7 +13,15 @@ from leadsend.lib import clock, ids
 from leadsend.testing.dispatching import dispatch_all
 from runtime.models import Execution
 from triggers.api import waiting
-from triggers.models import InboxEntry, ScheduleTrigger, Subscription, TriggerEvent, WebhookEndpoint
+from triggers.models import (
+    InboxEntry,
+    ScheduleTrigger,
+    Subscription,
+    TriggerEvent,
+    WebhookEndpoint,
+    WebhookRefusal,
+)
+from triggers.tests.test_dispatch import arrive
 from workflows import drafts
 from workflows.models import Workflow, WorkflowVersion
 
@@ -139,6 +149,75 @@ def test_an_endpoint_shows_no_secret_but_when_it_is_rotated(api, make_workflow):
     rotated = api.post(f"/api/v1/webhook-endpoints/{endpoint.pk}/rotate/").data
     assert rotated["auth"]["secret"].startswith("whsec_")
     assert rotated["previous_valid_until"] > clock.now()
+
+
+def test_a_filter_is_tried_before_it_goes_live(api, viewer, make_workflow):
+    workflow = make_workflow("manual")
+    for score in (10, 90):
+        arrive(workflow, {"score": score})
+    row = Subscription.objects.get()
+    hot = {"all": [{"left": "{{ event.score }}", "op": "gt", "right": 50}]}
+    url = f"/api/v1/subscriptions/{row.pk}/try-filter/"
+
+    told = viewer.post(url, {"filter_conditions": hot}, format="json")
+
+    assert (told.data["looked_at"], told.data["matched"]) == (2, 1)
+    assert {one["matched"] for one in told.data["events"]} == {True, False}
+    assert api.post(url, {"filter_conditions": {"x": 1}}, format="json").status_code == 400
+
+
+def test_events_are_found_by_a_text_in_them(api, make_workflow):
+    workflow = make_workflow("manual")
+    arrive(workflow, {"email": "ada@example.com"})
+    arrive(workflow, {"email": "bob@example.com", "note": "Grüße 100%"})
+    old = arrive(workflow, {"email": "ada@example.org"})
+    TriggerEvent.objects.filter(pk=old).update(received_at=clock.now() - timedelta(days=8))
+
+    def found(**asked):
+        return len(api.get("/api/v1/events/", asked).data["results"])
+
+    assert found(search="ADA@") == 1
+    assert found(search="Grüße 100%") == 1
+    assert found(search="nobody") == 0
+    long_ago = (clock.now() - timedelta(days=9)).isoformat()
+    assert found(search="ada@", received_after=long_ago) == 2
+
+
+def test_a_search_that_takes_too_long_says_what_to_change(api, make_workflow, monkeypatch):
+    arrive(make_workflow("manual"), {"email": "ada@example.com"})
+    monkeypatch.setattr("triggers.api.events.SEARCH_MS", 1)
+    slow = TriggerEvent.objects.annotate(slept=RawSQL("pg_sleep(0.2)::text", ()))
+    monkeypatch.setattr(
+        "triggers.api.events.EventViewSet.get_queryset", lambda _self: slow.order_by("-id")
+    )
+
+    refused = api.get("/api/v1/events/", {"search": "ada"})
+
+    assert refused.status_code == 400
+    assert "shorter time" in refused.data["message"]
+
+
+def test_an_event_is_kept_as_a_sample_by_who_builds(api, viewer, make_workflow):
+    event_id = arrive(make_workflow("manual"), {"n": 1})
+    url = f"/api/v1/events/{event_id}/sample/"
+
+    assert viewer.post(url).status_code == 403
+    assert api.post(url).data["is_sample"] is True
+    assert api.post(url).data["is_sample"] is True
+    assert api.post(url, {"is_sample": False}, format="json").data["is_sample"] is False
+    assert AuditEntry.objects.filter(act="event.sample").count() == 2
+
+
+def test_deliveries_of_a_webhook_are_listed(viewer, stranger, make_workflow):
+    make_workflow("webhook")
+    endpoint = WebhookEndpoint.objects.get()
+    WebhookRefusal.objects.create(
+        project=endpoint.project, endpoint=endpoint, status=401, code="x", message="No.", count=4
+    )
+    url = f"/api/v1/webhook-endpoints/{endpoint.pk}/deliveries/"
+
+    assert [(row["code"], row["count"]) for row in viewer.get(url).data] == [("x", 4)]
+    assert stranger.get(url).status_code == 404
 
 
 def test_a_schedule_is_paused_resumed_and_run_by_who_may(api, viewer, make_workflow):

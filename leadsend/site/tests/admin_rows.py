@@ -58,6 +58,7 @@ from triggers.models import (
     TableChange,
     WatchedTable,
     WebhookEndpoint,
+    WebhookRefusal,
 )
 from workflows.models import DraftChange, WorkflowTemplate, WorkflowVariable
 
@@ -113,10 +114,13 @@ def _started(project, workflow, text):
     now = clock.now()
     source = f"manual:{workflow.pk}"
     make_subscription(workflow=workflow, trigger_id="other", source=source)
-    WebhookEndpoint.objects.create(
+    endpoint = WebhookEndpoint.objects.create(
         project=project, workflow=workflow, trigger_id="w", token=str(ids.uuid7()),
         name=text[:200], auth_mode="none",
     )  # fmt: skip
+    WebhookRefusal.objects.create(
+        project=project, endpoint=endpoint, status=401, code="signature", message=text[:300]
+    )
     HostedForm.objects.create(
         project=project, workflow=workflow, trigger_id="f", token=str(ids.uuid7())[:36],
         cfg={"title": text[:200], "fields": [{"key": "email", "title": text[:200]}]},
