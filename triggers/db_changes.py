@@ -8,6 +8,7 @@ commit, so ``id > last`` would pass over rows of slower transactions.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,13 @@ from leadsend.lib.errors import Conflict, InvalidInput, NotFound
 from triggers import draining_statements as statements
 from triggers import installing
 from triggers.models import Subscription, WatchedTable
-from triggers.row_triggers import DEFAULT_OPERATIONS, OPERATIONS, TableName, table_name
+from triggers.row_triggers import (
+    DEFAULT_OPERATIONS,
+    OPERATIONS,
+    SECRET_COLUMNS,
+    TableName,
+    table_name,
+)
 from workflows.models import Workflow
 
 MAX_DEPTH = 5
@@ -45,7 +52,7 @@ async def drain(connection: AsyncConnection, limit: int = 500) -> int:
         row = await cursor.fetchone()
         if row is None or not row[0]:
             return 0
-        values = {"limit": limit, "max_depth": MAX_DEPTH}
+        values = {"limit": limit, "max_depth": MAX_DEPTH, "secrets": list(SECRET_COLUMNS)}
         cursor = await connection.execute(statements.DRAIN, values)
         (count,) = await cursor.fetchone() or (0,)
     return int(count)
@@ -74,11 +81,33 @@ def drop(workflow: Workflow, trigger_id: str, cfg: Mapping[str, Any]) -> None:
 
 
 def is_wanted(cfg: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
-    """Say whether a trigger with this ``cfg`` (operations, columns) asked for this change."""
+    """Say whether a trigger with this ``cfg`` (operations, columns, changes) asked for this change.
+
+    ``changes`` is a list of ``{"column", "from"?, "to"?}``, of which one must have happened.
+    """
     if data["op"] not in (cfg.get("operations") or DEFAULT_OPERATIONS):
         return False
-    columns = cfg.get("columns")
-    return not columns or data["op"] != "update" or bool(set(columns) & set(data["changed"]))
+    if data["op"] != "update":
+        return True
+    columns, changes = cfg.get("columns"), cfg.get("changes")
+    if columns and not set(columns) & set(data["changed"]):
+        return False
+    return not changes or any(_has_happened(change, data) for change in changes)
+
+
+def _has_happened(change: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    column = change["column"]
+    if column not in data["changed"]:
+        return False
+    sides = (("from", data["old"]), ("to", data["new"]))
+    return all(_as_text(row.get(column)) == change[name] for name, row in sides if name in change)
+
+
+def _as_text(value: Any) -> str:
+    """Return a value as people write it: nothing is empty, a truth is true or false."""
+    if value is None:
+        return ""
+    return json.dumps(value) if isinstance(value, bool | list | dict) else str(value)
 
 
 @transaction.atomic

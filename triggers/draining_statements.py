@@ -38,10 +38,12 @@ WITH gone AS (
     FROM offered o
    CROSS JOIN LATERAL (
      SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') AS row FROM jsonb_each(o.old_row) e
-      WHERE o.columns IS NULL OR o.columns ? e.key) before
+      WHERE CASE WHEN o.columns IS NULL THEN e.key = o.key_column OR e.key <> ALL (%(secrets)s)
+                 ELSE o.columns ? e.key END) before
    CROSS JOIN LATERAL (
      SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') AS row FROM jsonb_each(o.new_row) e
-      WHERE o.columns IS NULL OR o.columns ? e.key) after
+      WHERE CASE WHEN o.columns IS NULL THEN e.key = o.key_column OR e.key <> ALL (%(secrets)s)
+                 ELSE o.columns ? e.key END) after
 ), stored AS (
   INSERT INTO trigger_event (id, project_id, trigger_key, trigger_type, source, data, request, fate)
   SELECT (lpad(to_hex(tick / 4096), 12, '0') || '7' || lpad(to_hex(tick %% 4096), 3, '0')

@@ -22,6 +22,12 @@ DEFAULT_OPERATIONS = ("insert", "update")
 # The writer's session says how deep it is in a chain of workflows that start each other.
 DEPTH_SETTING = "leadsend.depth"
 LARGEST_ROW_BYTES = 64 * 1024
+# Columns that stay in their table unless a watch names them.
+SECRET_COLUMNS = (
+    *("password", "passwd", "pwd", "password_hash", "hashed_password", "passphrase", "salt", "pin"),
+    *("secret", "secret_key", "client_secret", "private_key", "api_key", "apikey", "otp_secret"),
+    *("token", "access_token", "refresh_token", "auth_token", "session_key", "cvv", "card_number"),
+)
 
 _PART = r'((?:"(?:[^"]|"")+")|[^\s".]+)'
 _NAME = re.compile(rf"\s*(?:{_PART}\.)?{_PART}\s*")
@@ -94,6 +100,12 @@ class Watch:
     key_column: str
     operations: frozenset[str]
     columns: frozenset[str] | None
+    named: frozenset[str] = frozenset()
+
+    @property
+    def kept_back(self) -> list[str]:
+        """Return the columns that never leave the table, where all others do."""
+        return sorted(set(SECRET_COLUMNS) - self.named)
 
     @classmethod
     def union(
@@ -108,6 +120,7 @@ class Watch:
             key_column=rows[0][0],
             operations=frozenset(one for _, operations, _ in rows for one in operations),
             columns=None if is_whole else frozenset(chosen | {key for key, _, _ in rows}),
+            named=frozenset(chosen | {key for key, _, _ in rows}),
         )
 
 
@@ -139,7 +152,7 @@ def install_statements(watch: Watch, *, home: str) -> list[str]:
     body = sql.SQL(_BODY).format(
         **_parts(watch, home),
         depth_setting=sql.Literal(DEPTH_SETTING),
-        before=_row("OLD", watch.columns),
+        before=_row("OLD", watch),
         old_key=_only_key("before", watch.key_column),
         new_key=_only_key("after", watch.key_column),
         largest=sql.Literal(LARGEST_ROW_BYTES),
@@ -159,7 +172,7 @@ def install_statements(watch: Watch, *, home: str) -> list[str]:
 
 def catch_up_statement(watch: Watch, *, home: str) -> str:
     """Return the statement that records every row of the table as added."""
-    parts = {**_parts(watch, home), "after": _row("watched_row.*", watch.columns)}
+    parts = {**_parts(watch, home), "after": _row("watched_row.*", watch)}
     return sql.SQL(_CATCH_UP).format(**parts, relation=watch.name.relation).as_string()
 
 
@@ -181,14 +194,15 @@ def _parts(watch: Watch, home: str) -> dict[str, sql.Composable]:
         "schema": sql.Literal(watch.name.schema),
         "table": sql.Literal(watch.name.table),
         "key_column": sql.Literal(watch.key_column),
-        "after": _row("NEW", watch.columns),
+        "after": _row("NEW", watch),
     }
 
 
-def _row(row: str, columns: frozenset[str] | None) -> sql.Composable:
-    if columns is None:
-        return sql.SQL("to_jsonb({})").format(sql.SQL(row))
-    return sql.SQL(_CHOSEN).format(row=sql.SQL(row), columns=sql.Literal(sorted(columns)))
+def _row(row: str, watch: Watch) -> sql.Composable:
+    if watch.columns is None:
+        kept_back = sql.Literal(watch.kept_back)
+        return sql.SQL("(to_jsonb({}) - {}::text[])").format(sql.SQL(row), kept_back)
+    return sql.SQL(_CHOSEN).format(row=sql.SQL(row), columns=sql.Literal(sorted(watch.columns)))
 
 
 def _only_key(row: str, key_column: str) -> sql.Composable:

@@ -58,6 +58,23 @@ _WHICH: Mapping[str, Any] = {
         "items": {"type": "string", "minLength": 1, "maxLength": 63},
         "uniqueItems": True,
     },
+    "changes": {
+        "type": "array",
+        "title": "Only when it changes so",
+        "description": "From which value to which. Either may be left out; one of these must happen.",
+        "x-ui": "rows",
+        "items": {
+            "type": "object",
+            "properties": {
+                "column": {"type": "string", "title": "Column", "minLength": 1, "maxLength": 63},
+                "from": {"type": "string", "title": "From", "maxLength": 500},
+                "to": {"type": "string", "title": "To", "maxLength": 500},
+            },
+            "required": ["column"],
+            "additionalProperties": False,
+        },
+        "maxItems": 20,
+    },
 }
 
 

@@ -17,7 +17,7 @@ from triggers import db_changes, installing, pumping
 from triggers.dispatch import dispatch_batch
 from triggers.draining_statements import DRAIN
 from triggers.models import InboxEntry, Subscription, TableChange, TriggerEvent, WatchedTable
-from triggers.row_triggers import TableName
+from triggers.row_triggers import SECRET_COLUMNS, TableName
 from triggers.tests.making import make_project, make_workflow, on_connections
 
 # Most tests stay in one transaction, which is quick to undo; the pump needs committed rows.
@@ -64,7 +64,8 @@ def run(*statements, **settings):
 def drain():
     """Drain by the statement of ``db_changes.drain``, inside the test's transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(DRAIN, {"limit": 1000, "max_depth": db_changes.MAX_DEPTH})
+        limits = {"limit": 1000, "max_depth": db_changes.MAX_DEPTH}
+        cursor.execute(DRAIN, {**limits, "secrets": list(SECRET_COLUMNS)})
         return cursor.fetchone()[0]
 
 
@@ -199,6 +200,28 @@ def test_only_chosen_columns_leave_the_table(project):
     assert "secret" not in json.dumps(list(TableChange.objects.values_list("new_row", flat=True)))
     assert [one["new"] for one in data()] == [{"id": 1, "name": "Ada"}] * 2
     assert data()[1]["changed"] == []
+
+
+def test_columns_of_secrets_stay_in_the_table_unless_they_are_named(project):
+    run("CREATE SCHEMA IF NOT EXISTS crm")
+    run("CREATE TABLE crm.leads (id int PRIMARY KEY, name text, password text, token text)")
+    other = make_project("other")
+    db_changes.watch(project.pk, NAME, operations=["insert", "update"])
+    db_changes.watch(
+        other.pk, NAME, operations=["insert", "update"], columns=["token"], is_by_hand=True
+    )
+    run("INSERT INTO crm.leads VALUES (1, 'Ada', 'hunter2', 't-1')")
+    run("UPDATE crm.leads SET password = 'hunter3'")
+
+    assert "hunter" not in json.dumps(list(TableChange.objects.values_list("new_row", flat=True)))
+    drain()
+    told = {
+        project_id: [event.data["new"] for event in TriggerEvent.objects.filter(project=project_id)]
+        for project_id in (project.pk, other.pk)
+    }
+    assert told[project.pk] == [{"id": 1, "name": "Ada"}] * 2
+    assert told[other.pk] == [{"id": 1, "token": "t-1"}] * 2
+    assert [e.data["changed"] for e in TriggerEvent.objects.filter(data__op="update")] == [[], []]
 
 
 def test_each_project_gets_its_own_event_with_its_own_columns(leads, project):
@@ -487,3 +510,32 @@ def test_commands_say_what_is_wrong(project, arguments):
 )
 def test_a_trigger_wants_its_operations_and_columns(cfg, op, changed, wanted):
     assert db_changes.is_wanted(cfg, {"op": op, "changed": changed}) is wanted
+
+
+CHANGED = {"op": "update", "changed": ["status", "n"], "old": {"status": "new", "n": 1, "x": 1}}
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({"column": "status"}, True),
+        ({"column": "x"}, False),
+        ({"column": "status", "from": "new"}, True),
+        ({"column": "status", "from": "lost"}, False),
+        ({"column": "status", "to": "won"}, True),
+        ({"column": "status", "from": "new", "to": "won"}, True),
+        ({"column": "status", "from": "new", "to": "lost"}, False),
+        ({"column": "n", "from": "1", "to": ""}, True),
+    ],
+)
+def test_a_trigger_may_ask_for_a_change_from_one_value_to_another(change, wanted):
+    data = CHANGED | {"new": {"status": "won", "n": None, "x": 1}}
+
+    assert db_changes.is_wanted({"changes": [change]}, data) is wanted
+    assert db_changes.is_wanted({"changes": [{"column": "y"}, change]}, data) is wanted
+
+
+def test_what_is_added_is_told_whatever_changes_are_asked_for():
+    data = {"op": "insert", "changed": ["status"], "old": {}, "new": {"status": "new"}}
+
+    assert db_changes.is_wanted({"changes": [{"column": "status", "to": "won"}]}, data)
