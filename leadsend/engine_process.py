@@ -41,7 +41,7 @@ from runtime.draining import Engine, Options  # noqa: E402
 from runtime.engine.transitions import EXECUTION_FINAL  # noqa: E402
 from runtime.listening import Listener  # noqa: E402
 from runtime.recording import Recorded  # noqa: E402
-from triggers import group_commit, pumping  # noqa: E402
+from triggers import group_commit, pumping, replay_jobs  # noqa: E402
 from triggers.dispatch import take  # noqa: E402
 from workflows.definition.expressions.text import compile_text  # noqa: E402
 
@@ -166,10 +166,10 @@ def work_off() -> None:
 def do_bulk() -> float:
     """Do what bulk jobs may do now; return the seconds to wait before the next look."""
     try:
-        count = batch = bulk_working.work()
-        while batch and count < _MOST_BULK:
-            batch = bulk_working.work()
-            count += batch
+        count = 0
+        for work in (bulk_working.work, replay_jobs.work):
+            while count < _MOST_BULK and (batch := work()):
+                count += batch
     except DjangoDatabaseError as error:
         log.warning("bulk job failed", extra={"error": str(error)[:200]})
     except Exception:

@@ -16,6 +16,7 @@ from django.db import connection
 from runtime import retention
 from triggers.forgetting import forget_event_keys, forget_events
 from triggers.refusals import forget_refusals
+from triggers.replay_jobs import forget_jobs
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ CHORES: tuple[Callable[[], object], ...] = (
     forget_event_keys,
     forget_events,
     forget_refusals,
+    forget_jobs,
 )
 
 

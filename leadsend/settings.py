@@ -316,6 +316,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # What several components share needs a name that none of them gives it.
+    "ENUM_NAME_OVERRIDES": {"BulkJobStatusEnum": "runtime.models.BulkStatus"},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "leadsend.lib.rest.schema.any_value_is_nullable",

@@ -14,11 +14,12 @@ from django.utils.safestring import mark_safe
 from leadsend.access.admin_lists import known, own
 from leadsend.access.admin_pages import INSTALLATION, ReadOnlyAdmin, act_on_each, user_of
 from registry.admin import trigger_types, ways_in
-from triggers import coming_ticks, replaying, rule_words, scheduling, subscribing
+from triggers import coming_ticks, replay_jobs, replaying, rule_words, scheduling, subscribing
 from triggers.models import (
     EventKey,
     HostedForm,
     InboxEntry,
+    ReplayJob,
     ScheduleTick,
     ScheduleTrigger,
     Subscription,
@@ -202,6 +203,30 @@ class TriggerEventAdmin(ReadOnlyAdmin):
             lambda event: replaying.replay_event(event, user=user_of(request)),
             permission="event.replay",
             done="Replayed",
+        )
+
+
+@admin.register(ReplayJob)
+class ReplayJobAdmin(ReadOnlyAdmin):
+    """Replays of many events."""
+
+    read_permission = "event.read"
+    list_display = ("__str__", "project", "status", "done", "refused", "created_at", "ended_at")
+    list_filter = ("status", own("project"))
+    ordering = ("-id",)
+    list_select_related = ("project",)
+    actions = ("stop",)
+
+    @admin.action(description="Stop: what was replayed stays", permissions=["view"])
+    def stop(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Stop the jobs."""
+        act_on_each(
+            request,
+            self,
+            queryset,
+            lambda job: replay_jobs.cancel(job, user=user_of(request)),
+            permission="event.replay",
+            done="Stopped",
         )
 
 

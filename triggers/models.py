@@ -9,9 +9,10 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from leadsend.access.models import Project, ProjectQuerySet, ProjectRow
+from leadsend.access.models import Project, ProjectQuerySet, ProjectRow, User
 from leadsend.lib import clock, ids
 from leadsend.lib.payload_field import PayloadField
+from runtime.models import BulkStatus
 from workflows.models import Workflow
 
 
@@ -291,6 +292,45 @@ class TriggerEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.trigger_key} {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ReplayJob(ProjectRow):
+    """Many events offered anew at a rate. ``last_id`` is the event that it came to.
+
+    ``newest_id`` is the newest event that fitted when it was begun: later ones are left alone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    filter = models.JSONField(default=dict)
+    per_second = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=10, choices=BulkStatus.choices, default=BulkStatus.RUNNING)
+    total = models.IntegerField(default=0)
+    done = models.IntegerField(default=0)
+    refused = models.IntegerField(default=0)
+    error = models.CharField(max_length=500, blank=True)
+    newest_id = models.UUIDField()
+    last_id = models.UUIDField(null=True, blank=True)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    worked_at = models.DateTimeField(default=clock.now, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "replay_job"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=BulkStatus.values), name="replay_status_known"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["worked_at"], condition=Q(status="RUNNING"), name="replay_job_running"
+            ),
+            models.Index(fields=["project", "-id"], name="replay_job_by_project"),
+        ]
+
+    def __str__(self) -> str:
+        return f"replay of {self.total} events"
 
 
 class EventKey(ProjectRow):

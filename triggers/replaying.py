@@ -30,15 +30,20 @@ SELECT o.id FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS o(id, low, high)
 
 
 def replay_event(
-    event: TriggerEvent, *, user: User | None, subscription: Subscription | None = None
+    event: TriggerEvent,
+    *,
+    user: User | None,
+    subscription: Subscription | None = None,
+    is_audited: bool = True,
 ) -> int:
     """Offer an event to its subscriptions (or to one of them) anew; return the replay's number.
 
-    The executions are new ones that run the version that is live now. Raises Conflict for an event
+    The executions are new ones that run the version that is live now. Who replays many audits them
+    together. Raises Conflict for an event
     that is still waiting for its first time, or has been replayed too often.
     """
     limits = {"subscription_id": subscription.pk} if subscription else {}
-    return _replay(event, user=user, limits=limits)
+    return _replay(event, user=user, limits=limits, is_audited=is_audited)
 
 
 def replay_execution(execution: Execution, *, user: User | None) -> int:
@@ -139,19 +144,23 @@ def mark_sample(event: TriggerEvent, *, user: User | None, is_sample: bool) -> N
     event.is_sample = is_sample
 
 
-def _replay(event: TriggerEvent, *, user: User | None, limits: Mapping[str, UUID | None]) -> int:
+def _replay(
+    event: TriggerEvent,
+    *,
+    user: User | None,
+    limits: Mapping[str, UUID | None],
+    is_audited: bool = True,
+) -> int:
     with transaction.atomic():
         # The event's row orders two people who replay it at once.
         locked = TriggerEvent.objects.select_for_update().get(pk=event.pk)
         number = _next_replay(locked)
         InboxEntry.objects.create(id=ids.uuid7(), event_id=locked.pk, replay=number, **limits)
-        audit.record(
-            "event.replay",
-            actor=user,
-            project=locked.project,
-            obj=locked,
-            detail={"replay": number},
-        )
+        if is_audited:
+            detail = {"replay": number}
+            audit.record(
+                "event.replay", actor=user, project=locked.project, obj=locked, detail=detail
+            )
         wake_after_commit()
     return number
 

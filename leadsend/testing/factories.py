@@ -18,6 +18,7 @@ from runtime.models import BulkJob, Execution, ExecutionStatus, StepExecution, S
 from triggers.models import (
     AuthMode,
     HostedForm,
+    ReplayJob,
     ScheduleTrigger,
     Subscription,
     TriggerEvent,
@@ -127,6 +128,12 @@ def make_execution(
         status=status,
         **{**values, **fields},
     )
+
+
+def make_replay_job(*, project: Project, user: User | None = None, **fields: Any) -> ReplayJob:
+    """Make a replay of many events."""
+    values = {"per_second": 10, "total": 1, "newest_id": ids.uuid7(), "created_by": user}
+    return ReplayJob.objects.create(project=project, **{**values, **fields})
 
 
 def make_bulk_job(*, project: Project, user: User | None = None, **fields: Any) -> BulkJob:

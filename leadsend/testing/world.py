@@ -16,6 +16,7 @@ from leadsend.testing.factories import (
     make_event,
     make_execution,
     make_hosted_form,
+    make_replay_job,
     make_schedule,
     make_step,
     make_subscription,
@@ -65,6 +66,7 @@ def make_world(project: Project, user: User) -> dict[str, str]:
         "events": event,
         "executions": execution,
         "bulk-jobs": make_bulk_job(project=project, user=user),
+        "replay-jobs": make_replay_job(project=project, user=user),
         "tasks": make_task(project=project),
     }
     opened = creation.open_version(workflow)

@@ -21,6 +21,7 @@ def batches(monkeypatch):
         return answer
 
     monkeypatch.setattr("leadsend.engine_process.bulk_working.work", work)
+    monkeypatch.setattr("leadsend.engine_process.replay_jobs.work", lambda: 0)
     monkeypatch.setattr(
         "leadsend.engine_process.django_connection.close", lambda: left.append("hung up")
     )
@@ -43,6 +44,16 @@ def test_bulk_jobs_are_worked_off_and_no_failure_ends_the_thread(batches, answer
     assert engine_process.do_bulk() == pause_s
 
     assert batches == ["hung up"]
+
+
+def test_replays_of_events_are_worked_off_beside_bulk_jobs(batches, monkeypatch):
+    batches += [25, 0]
+    replays = [25, 5, 0]
+    monkeypatch.setattr("leadsend.engine_process.replay_jobs.work", lambda: replays.pop(0))
+
+    assert engine_process.do_bulk() == 1.0
+
+    assert (batches, replays) == (["hung up"], [])
 
 
 def test_one_turn_leaves_room_for_other_engines(batches):

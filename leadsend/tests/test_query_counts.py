@@ -23,6 +23,7 @@ from leadsend.testing.factories import (
     make_event,
     make_execution,
     make_hosted_form,
+    make_replay_job,
     make_schedule,
     make_subscription,
     make_task,
@@ -62,6 +63,7 @@ def _others(people, number):
         team.members.add(member)
         make_event(project=project)
         make_bulk_job(project=project, user=member)
+        make_replay_job(project=project, user=member)
         make_task(project=project, team=team, assignee=member)
         audit.record("project.look", actor=people.ana, project=project, obj=project)
 
@@ -89,6 +91,7 @@ LISTS = [
     "webhook-endpoints",
     "forms",
     "schedules",
+    "replay-jobs",
     "executions",
     "bulk-jobs",
     "events",

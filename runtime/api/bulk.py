@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import QueryDict
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -14,6 +13,7 @@ from rest_framework.response import Response
 
 from leadsend.lib.api import ProjectViewSet
 from leadsend.lib.errors import InvalidInput, Problem
+from leadsend.lib.rest.narrowing import narrowed
 from runtime import bulk
 from runtime.api import serializers as taken
 from runtime.api import shapes
@@ -86,7 +86,7 @@ def plan_of(fields: Mapping[str, Any], rows: ExecutionQuerySet, request: Request
     _refuse_options(act, options)
     return bulk.Plan(
         act=act,
-        found=_filtered(rows, fields["filter"], request),
+        found=narrowed(ExecutionFilter, rows, fields["filter"], request=request),
         filter=fields["filter"],
         options=options,
         per_second=fields["per_second"],
@@ -102,35 +102,3 @@ def _refuse_options(act: bulk.Act, options: Mapping[str, Any]) -> None:
     ]
     if problems:
         raise InvalidInput(f"Leave out what {act} does not have.", problems=problems)
-
-
-def _filtered(rows: ExecutionQuerySet, wanted: Mapping[str, Any], request: Request) -> Any:
-    """Narrow as the list does; a name that the list does not know is refused, never ignored."""
-    found = ExecutionFilter(_query(wanted), rows, request=request)
-    names = set(found.filters)
-    problems = [
-        Problem(code="unknown", message="There is no filter of this name.", path=f"/filter/{name}")
-        for name in wanted
-        if name not in names
-    ]
-    if not problems and not found.is_valid():
-        problems = [
-            Problem(code="invalid", message=str(text), path=f"/filter/{name}")
-            for name, texts in found.errors.items()
-            for text in texts
-        ]
-    if problems:
-        raise InvalidInput("The filter cannot be read.", problems=problems)
-    return found.qs
-
-
-def _query(wanted: Mapping[str, Any]) -> QueryDict:
-    query = QueryDict(mutable=True)
-    for name, value in wanted.items():
-        values = value if isinstance(value, list) else [value]
-        query.setlist(name, ["" if one is None else _text(one) for one in values])
-    return query
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -17,11 +17,11 @@ from rest_framework.response import Response
 from leadsend.access.models import ProjectQuerySet
 from leadsend.lib.api import ProjectViewSet
 from leadsend.lib.errors import InvalidInput
-from triggers import replaying
+from triggers import replay_jobs, replaying
 from triggers.api import serializers as shown
 from triggers.api import shapes
-from triggers.api.filters import EventFilter
-from triggers.models import TriggerEvent
+from triggers.event_filter import EventFilter
+from triggers.models import ReplayJob, TriggerEvent
 
 SEARCH_MS: Final = 5_000
 
@@ -37,6 +37,7 @@ class EventViewSet(ProjectViewSet):
         "retrieve": "event.read",
         "replay": "event.replay",
         "sample": "workflow.edit",
+        "replay_many": "event.replay",
     }
 
     def get_queryset(self) -> ProjectQuerySet:
@@ -67,6 +68,30 @@ class EventViewSet(ProjectViewSet):
         body = {"event_id": event.pk, "replay": number}
         return Response(body, status=status.HTTP_202_ACCEPTED)
 
+    @extend_schema(
+        operation_id="events_replay_many",
+        request=shown.ReplayManySerializer,
+        responses={200: shown.ReplayPreviewSerializer, 202: shown.ReplayJobSerializer},
+        filters=False,
+    )
+    @action(detail=False, methods=["post"], url_path="replay", pagination_class=None)
+    def replay_many(self, request: Request) -> Response:
+        """Offer all events of a project that a filter finds to their subscriptions anew.
+
+        With `preview` it says how many that are (200). Otherwise it notes a replay job (202), which
+        engines work off at its rate, oldest event first.
+        """
+        project = self.project()
+        fields = self.read(shown.ReplayManySerializer)
+        if fields["preview"]:
+            found = replay_jobs.preview(project, fields["filter"])
+            newest = shapes.event_row(found.newest) if found.newest else None
+            return Response({"count": found.count, "newest": newest})
+        job = replay_jobs.begin(
+            project, fields["filter"], per_second=fields["per_second"], user=self.user
+        )
+        return Response(shapes.replay_job(job), status=status.HTTP_202_ACCEPTED)
+
     @extend_schema(request=shown.SampleSerializer, responses=shown.EventSerializer)
     @action(detail=True, methods=["post"])
     def sample(self, request: Request, pk: str) -> Response:
@@ -75,6 +100,39 @@ class EventViewSet(ProjectViewSet):
         fields = self.read(shown.SampleSerializer)
         replaying.mark_sample(event, user=self.user, is_sample=fields["is_sample"])
         return Response(shapes.event_row(event))
+
+
+class ReplayJobViewSet(ProjectViewSet):
+    """Replays of many events. `POST /api/v1/events/replay/` begins one."""
+
+    serializer_class = shown.ReplayJobSerializer
+    order_fields = ("id",)
+    policy: ClassVar[Mapping[str, str]] = {
+        "list": "event.read",
+        "retrieve": "event.read",
+        "cancel": "event.replay",
+    }
+
+    def get_queryset(self) -> ProjectQuerySet:
+        """Return the jobs that the user may see."""
+        return ReplayJob.objects.visible_to(self.user)
+
+    def list(self, request: Request) -> Response:
+        """List replays, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([shapes.replay_job(row) for row in page or ()])
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Show how far a replay is."""
+        return Response(shapes.replay_job(self.get_object()))
+
+    @extend_schema(request=shown.NothingToSaySerializer, responses=shown.ReplayJobSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop a replay; what it did stays."""
+        job = self.get_object()
+        self.read(shown.NothingToSaySerializer)
+        return Response(shapes.replay_job(replay_jobs.cancel(job, user=self.user)))
 
 
 @contextmanager

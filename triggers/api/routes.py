@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triggers.api.events import EventViewSet
+from triggers.api.events import EventViewSet, ReplayJobViewSet
 from triggers.api.runs import RunViewSet
 from triggers.api.schedules import ScheduleViewSet
 from triggers.api.subscriptions import SubscriptionViewSet
@@ -14,5 +14,6 @@ ROUTES = (
     ("forms", FormViewSet, "form"),
     ("schedules", ScheduleViewSet, "schedule"),
     ("events", EventViewSet, "event"),
+    ("replay-jobs", ReplayJobViewSet, "replay-job"),
     (r"workflows/(?P<workflow_id>[0-9a-fA-F-]{32,36})/run", RunViewSet, "workflow-run"),
 )

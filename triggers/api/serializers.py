@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from leadsend.lib.api import StrictSerializer
+from runtime.models import BulkStatus
 from triggers.models import AuthMode
 
 AnyJSON = serializers.JSONField
@@ -204,6 +205,40 @@ class ReplaySerializer(serializers.Serializer[Any]):
 
     event_id = serializers.UUIDField()
     replay = serializers.IntegerField(help_text="Its number, from 1.")
+
+
+class ReplayManySerializer(StrictSerializer):
+    """Which events to replay, and how fast."""
+
+    filter = serializers.DictField(
+        help_text="What narrows `GET /api/v1/events/`, by the same names. `{}` finds all."
+    )
+    preview = serializers.BooleanField(default=False, help_text="Only count.")
+    per_second = serializers.IntegerField(default=10, min_value=1, max_value=100)
+    project = serializers.CharField(required=False, help_text="Id or slug; needed with several.")
+
+
+class ReplayPreviewSerializer(serializers.Serializer[Any]):
+    """What would be replayed; nothing was done."""
+
+    count = serializers.IntegerField()
+    newest = EventSerializer(allow_null=True)
+
+
+class ReplayJobSerializer(serializers.Serializer[Any]):
+    """How far a replay of many events is."""
+
+    id = serializers.UUIDField()
+    project_id = serializers.UUIDField()
+    filter = serializers.DictField()
+    per_second = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=BulkStatus.choices)
+    total = serializers.IntegerField()
+    done = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    error = serializers.CharField(help_text="Why the last one was refused.")
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
 
 
 class SampleSerializer(StrictSerializer):

@@ -9,7 +9,14 @@ from runtime import payloads
 from triggers import endpoints, hosted_forms, rule_words
 from triggers.coming_ticks import Coming
 from triggers.deliveries import Delivery
-from triggers.models import HostedForm, ScheduleTrigger, Subscription, TriggerEvent, WebhookEndpoint
+from triggers.models import (
+    HostedForm,
+    ReplayJob,
+    ScheduleTrigger,
+    Subscription,
+    TriggerEvent,
+    WebhookEndpoint,
+)
 from triggers.trying_filters import Tried
 
 JSON = dict[str, Any]
@@ -112,6 +119,23 @@ def delivery(one: Delivery) -> JSON:
         "message": one.message,
         "event_id": one.event_id,
         "count": one.count,
+    }
+
+
+def replay_job(row: ReplayJob) -> JSON:
+    """Return a replay of many events."""
+    return {
+        "id": row.pk,
+        "project_id": row.project_id,
+        "filter": row.filter,
+        "per_second": row.per_second,
+        "status": row.status,
+        "total": row.total,
+        "done": row.done,
+        "refused": row.refused,
+        "error": row.error,
+        "created_at": row.created_at,
+        "ended_at": row.ended_at,
     }
 
 

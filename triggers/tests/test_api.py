@@ -208,6 +208,22 @@ def test_an_event_is_kept_as_a_sample_by_who_builds(api, viewer, make_workflow):
     assert AuditEntry.objects.filter(act="event.sample").count() == 2
 
 
+def test_many_events_are_replayed_by_who_may(api, viewer, make_workflow):
+    arrive(make_workflow("manual"), {"n": 1})
+    dispatch_all()
+    url, wanted = "/api/v1/events/replay/", {"filter": {"search": '"n": 1'}}
+
+    assert viewer.post(url, wanted, format="json").status_code == 403
+    assert api.post(url, {**wanted, "preview": True}, format="json").data["count"] == 1
+    begun = api.post(url, wanted, format="json")
+    assert begun.status_code == 202
+    [job] = viewer.get("/api/v1/replay-jobs/").data["results"]
+    assert (job["id"], job["status"], job["total"]) == (begun.data["id"], "RUNNING", 1)
+    stop = f"/api/v1/replay-jobs/{job['id']}/cancel/"
+    assert viewer.post(stop).status_code == 403
+    assert api.post(stop).data["status"] == "CANCELLED"
+
+
 def test_deliveries_of_a_webhook_are_listed(viewer, stranger, make_workflow):
     make_workflow("webhook")
     endpoint = WebhookEndpoint.objects.get()

@@ -53,6 +53,7 @@ from triggers.models import (
     EventKey,
     HostedForm,
     InboxEntry,
+    ReplayJob,
     ScheduleTick,
     ScheduleTrigger,
     TableChange,
@@ -130,6 +131,9 @@ def _started(project, workflow, text):
     )
     ScheduleTick.objects.create(project=project, schedule=schedule, tick_at=now)
     event = make_event(project=project, source=source, data={"name": text})
+    ReplayJob.objects.create(
+        project=project, per_second=1, total=1, newest_id=event.pk, error=text[:500]
+    )
     EventKey.objects.create(project=project, source=source, key=text[:300], event_id=event.pk)
     WatchedTable.objects.create(project=project, table_name=f"t_{project.slug}"[:63])
 

@@ -1,0 +1,187 @@
+"""Replays many events: what a filter finds is counted first, then worked off at a rate.
+
+A job remembers how far it came by the id of the last event, in the commit that replays it: a
+process that dies in the middle did nothing, so no event is replayed twice by the same job. Events
+that came after the job was begun, or that no longer fit when their turn comes, are left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import Error as DatabaseError
+from django.db import transaction
+
+from leadsend.access import audit, policy
+from leadsend.access.models import Project, User
+from leadsend.lib import clock
+from leadsend.lib.errors import Conflict, InvalidInput, LeadSendError
+from leadsend.lib.rest.narrowing import narrowed
+from runtime.models import BulkStatus
+from triggers import replaying
+from triggers.event_filter import SEARCHED, EventFilter
+from triggers.models import ReplayJob, TriggerEvent
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 25
+MOST_AT_ONCE: Final = 100_000
+KEPT_DAYS: Final = 90
+# A job that nobody worked on for a while does not catch up all at once.
+_MOST_CATCHING_UP_S: Final = 5.0
+_NOT_ALLOWED: Final = "Who asked for this may not replay events of the project any more."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a filter finds: how many, and the newest of them."""
+
+    count: int
+    newest: TriggerEvent | None
+
+
+def preview(project: Project, wanted: Mapping[str, Any]) -> Found:
+    """Say what would be replayed; nothing is written. Raises InvalidInput."""
+    rows = _events(project, wanted)
+    return Found(count=rows.count(), newest=rows.order_by("-id").first())
+
+
+def begin(project: Project, wanted: Mapping[str, Any], *, per_second: int, user: User) -> ReplayJob:
+    """Note the job; engines work it off. Raises Conflict when nothing fits, InvalidInput."""
+    fixed = dict(wanted)
+    if fixed.get("search") and not fixed.get("received_after"):
+        fixed["received_after"] = (clock.now() - SEARCHED).isoformat()
+    with transaction.atomic():
+        rows = _events(project, fixed)
+        total, newest = rows.count(), rows.order_by("-id").values_list("pk", flat=True).first()
+        if not total:
+            raise Conflict("No event fits: there is nothing to replay.", code="nothing_found")
+        if total > MOST_AT_ONCE:
+            raise InvalidInput(
+                f"More than {MOST_AT_ONCE} events fit. Narrow the filter, for example by "
+                "received_after and received_before.",
+                code="too_many",
+            )
+        job: ReplayJob = ReplayJob.objects.create(
+            project=project,
+            filter=fixed,
+            per_second=per_second,
+            total=total,
+            newest_id=newest,
+            created_by=user,
+        )
+        audit.record("replay.begin", actor=user, project=project, obj=job, detail=_detail(job))
+    return job
+
+
+def cancel(job: ReplayJob, *, user: User | None) -> ReplayJob:
+    """Stop a job; what it did stays. Asked twice it says the same. Raises Conflict when done."""
+    with transaction.atomic():
+        locked: ReplayJob = ReplayJob.objects.select_for_update(of=("self",)).get(pk=job.pk)
+        if locked.status == BulkStatus.DONE:
+            raise Conflict("The job is done: there is nothing to stop.", code="finished")
+        if locked.status == BulkStatus.RUNNING:
+            locked.status, locked.ended_at = BulkStatus.CANCELLED, clock.now()
+            locked.save(update_fields=["status", "ended_at"])
+            audit.record(
+                "replay.cancel",
+                actor=user,
+                project=locked.project,
+                obj=locked,
+                detail=_detail(locked),
+            )
+    return locked
+
+
+def work() -> int:
+    """Do the next batch of one job that may go on now; return how many events it dealt with.
+
+    0 means that there is no job, that others work on all of them, or that their rates forbid more
+    at present. Safe to call by anybody at any time. Uses Django's connection.
+    """
+    with transaction.atomic():
+        jobs = ReplayJob.objects.select_for_update(skip_locked=True, of=("self",))
+        running = jobs.filter(status=BulkStatus.RUNNING)
+        job = running.select_related("project", "created_by").order_by("worked_at").first()
+        room = _room(job) if job is not None else 0
+        if job is None or room <= 0:
+            return 0
+        if job.created_by is None or not policy.may(job.created_by, "event.replay", job.project_id):
+            _end(job, BulkStatus.CANCELLED, error=_NOT_ALLOWED)
+            return 0
+        return _work_on(job, room)
+
+
+def _events(project: Project, wanted: Mapping[str, Any]) -> Any:
+    return narrowed(EventFilter, TriggerEvent.objects.filter(project=project), wanted)
+
+
+def _room(job: ReplayJob) -> int:
+    waited_s = (clock.now() - job.worked_at).total_seconds()
+    return min(BATCH, int(job.per_second * min(waited_s, _MOST_CATCHING_UP_S)))
+
+
+def _work_on(job: ReplayJob, room: int) -> int:
+    rows = _events(job.project, job.filter).filter(pk__lte=job.newest_id)
+    if job.last_id is not None:
+        rows = rows.filter(pk__gt=job.last_id)
+    events = list(rows.order_by("id")[:room])
+    done = [event for event in events if _is_replayed(job, event)]
+    job.done += len(done)
+    job.refused += len(events) - len(done)
+    job.last_id = events[-1].pk if events else job.last_id
+    job.worked_at = clock.now()
+    job.save(update_fields=["done", "refused", "last_id", "worked_at", "error"])
+    if done:
+        ids = [str(event.pk) for event in done]
+        detail = {"replay_job": str(job.pk), "events": ids}
+        audit.record(
+            "event.replay", actor=job.created_by, project=job.project, obj=job, detail=detail
+        )
+    if len(events) < room:
+        _end(job, BulkStatus.DONE, error=job.error)
+    return len(events)
+
+
+def _is_replayed(job: ReplayJob, event: TriggerEvent) -> bool:
+    try:
+        with transaction.atomic():
+            replaying.replay_event(event, user=job.created_by, is_audited=False)
+    except LeadSendError as error:
+        job.error = error.message[:500]
+    except DatabaseError:
+        raise
+    except Exception as error:
+        # A bug of ours in one of many must not hold up the others for ever.
+        log.exception("replay failed", extra={"job": str(job.pk), "event": str(event.pk)})
+        job.error = f"Unexpected: {error!r}"[:500]
+    else:
+        return True
+    return False
+
+
+def _end(job: ReplayJob, status: BulkStatus, *, error: str) -> None:
+    job.status, job.ended_at, job.error = status, clock.now(), error
+    job.save(update_fields=["status", "ended_at", "error"])
+    audit.record("replay.end", actor="bulk", project=job.project, obj=job, detail=_detail(job))
+
+
+def _detail(job: ReplayJob) -> dict[str, Any]:
+    return {
+        "filter": job.filter,
+        "total": job.total,
+        "done": job.done,
+        "refused": job.refused,
+        "status": str(job.status),
+    }
+
+
+def forget_jobs() -> int:
+    """Delete what ended more than 90 days ago; return how many. For housekeeping."""
+    before = clock.now() - timedelta(days=KEPT_DAYS)
+    count: int = ReplayJob.objects.filter(ended_at__lt=before).delete()[0]
+    return count
