@@ -7,11 +7,15 @@ from email.message import Message
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
+from xml.parsers.expat import ExpatError, ParserCreate
+
+import xmltodict
 
 from leadsend.lib.errors import UnreadableInput, UnsupportedContentType
-from leadsend.lib.input_guard import clean_text, parse_json
+from leadsend.lib.input_guard import MAX_DEPTH, clean_text, parse_json
 
 MAX_FIELDS = 1000
+_XML_KINDS = frozenset({"application/xml", "text/xml"})
 _CHARSETS = {"": "utf-8", "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8"}
 
 Reader = Callable[[bytes, str], Any]
@@ -30,11 +34,13 @@ def reader_for(content_type: str) -> Reader:
         return _json
     if kind == "application/x-www-form-urlencoded":
         return _form
+    if kind in _XML_KINDS or kind.endswith("+xml"):
+        return _xml
     if kind.startswith("text/"):
         return _text
     raise UnsupportedContentType(
         f"The content type {clean_text(content_type[:80])} is not read here: send "
-        "application/json, application/x-www-form-urlencoded or text/plain."
+        "application/json, application/x-www-form-urlencoded, application/xml or text/plain."
     )
 
 
@@ -82,6 +88,41 @@ def _json(body: bytes, content_type: str) -> Any:
 
 def _form(body: bytes, content_type: str) -> Any:
     return fields_of(_decoded(body, content_type))
+
+
+def _xml(body: bytes, content_type: str) -> Any:
+    """Return elements as fields: attributes as ``@name``, text beside them as ``#text``.
+
+    An element that comes twice has a list. No declaration of a document type is read.
+    """
+    try:
+        _check_xml(body)
+        return xmltodict.parse(body)
+    except (ExpatError, ValueError) as error:
+        raise UnreadableInput(f"The body is not XML that is read here: {error}.") from error
+
+
+def _check_xml(body: bytes) -> None:
+    """Refuse nesting that later readers cannot take, and document types, which can hold bombs."""
+    depth = 0
+
+    def start(_name: str, _attributes: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise UnreadableInput(f"The XML is nested deeper than {MAX_DEPTH} levels.")
+
+    def end(_name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def refuse(*_declared: object) -> None:
+        raise UnreadableInput("The XML declares a document type (DOCTYPE): leave it out.")
+
+    parser = ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.StartDoctypeDeclHandler = refuse
+    parser.Parse(body, True)
 
 
 def _text(body: bytes, content_type: str) -> Any:

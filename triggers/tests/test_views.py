@@ -33,7 +33,7 @@ def test_the_view_refuses_in_the_same_words(make_endpoint):
 
     assert post("other", BODY, {}).status_code == 404
     assert post("token-1", BODY, {}).status_code == 401
-    assert post("token-1", BODY, {}, "application/xml").status_code == 415
+    assert post("token-1", BODY, {}, "application/pdf").status_code == 415
 
 
 def test_the_view_has_the_same_limit(make_endpoint):
