@@ -25,7 +25,7 @@ _ALGORITHMS: Mapping[str, Callable[..., Any]] = {
 }
 DEFAULT_HEADERS = {AuthMode.HMAC: "X-Signature", AuthMode.HEADER: "X-Webhook-Secret"}
 # How known senders sign, as their documents say.
-_PRESETS: Mapping[str, Mapping[str, str]] = {
+PRESETS: Mapping[str, Mapping[str, str]] = {
     AuthMode.GITHUB: {"header": "X-Hub-Signature-256", "prefix": "sha256="},
     AuthMode.SHOPIFY: {"header": "X-Shopify-Hmac-Sha256", "encoding": "base64"},
 }
@@ -61,7 +61,7 @@ def verify(
     if mode == AuthMode.NONE:
         return
     check = _CHECKS.get(AuthMode(mode), _check_hmac)
-    check(_Sent(_PRESETS.get(mode, cfg), secrets_now, headers, body, now))
+    check(_Sent(PRESETS.get(mode, cfg), secrets_now, headers, body, now))
 
 
 def new_secret(mode: str) -> str:
@@ -94,8 +94,8 @@ def proof_headers(mode: str, cfg: Mapping[str, Any]) -> frozenset[str]:
     """Return the lower-case names of headers that carry the proof, which are never stored."""
     names = {"authorization", "proxy-authorization", "cookie", "webhook-signature"}
     names |= {_STRIPE, _SLACK}
-    if mode in _PRESETS:
-        names.add(_PRESETS[mode]["header"].lower())
+    if mode in PRESETS:
+        names.add(PRESETS[mode]["header"].lower())
     if mode in DEFAULT_HEADERS:
         names.add(_header_name(cfg, DEFAULT_HEADERS[AuthMode(mode)]))
     return frozenset(names)

@@ -271,6 +271,14 @@ class TriedFilterSerializer(serializers.Serializer[Any]):
     events = JudgedSerializer(many=True)
 
 
+class SamplesSerializer(serializers.Serializer[Any]):
+    """Programs that send to a webhook."""
+
+    python = serializers.CharField()
+    curl = serializers.CharField(required=False, help_text="Where nothing has to be signed.")
+    html = serializers.CharField(required=False, help_text="Where no proof is asked for.")
+
+
 class DeliverySerializer(serializers.Serializer[Any]):
     """A request to a webhook, or several equal ones that were refused."""
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from leadsend.access.models import ProjectQuerySet
 from leadsend.lib.api import ProjectViewSet
-from triggers import deliveries, subscribing
+from triggers import deliveries, sender_samples, subscribing
 from triggers.api import serializers as shown
 from triggers.api import shapes
 from triggers.api.filters import EndpointFilter, FormFilter
@@ -30,6 +30,7 @@ class EndpointViewSet(ProjectViewSet):
         "retrieve": "subscription.read",
         "rotate": "subscription.manage",
         "deliveries": "event.read",
+        "samples": "subscription.read",
     }
 
     def get_queryset(self) -> ProjectQuerySet:
@@ -50,6 +51,12 @@ class EndpointViewSet(ProjectViewSet):
     def deliveries(self, request: Request, pk: str) -> Response:
         """Show the last fifty requests: what was answered, and why nothing started."""
         return Response([shapes.delivery(one) for one in deliveries.of_endpoint(self.get_object())])
+
+    @extend_schema(responses=shown.SamplesSerializer)
+    @action(detail=True, methods=["get"])
+    def samples(self, request: Request, pk: str) -> Response:
+        """Show programs that send to this webhook, ready to be copied; without its secret."""
+        return Response(sender_samples.samples_of(self.get_object()))
 
     @extend_schema(request=shown.SecretSerializer, responses=shown.EndpointSerializer)
     @action(detail=True, methods=["post"])

@@ -208,6 +208,14 @@ def test_an_event_is_kept_as_a_sample_by_who_builds(api, viewer, make_workflow):
     assert AuditEntry.objects.filter(act="event.sample").count() == 2
 
 
+def test_programs_that_send_to_a_webhook_are_shown(viewer, stranger, make_workflow):
+    make_workflow("webhook")
+    url = f"/api/v1/webhook-endpoints/{WebhookEndpoint.objects.get().pk}/samples/"
+
+    assert viewer.get(url).data.keys() == {"python"}
+    assert stranger.get(url).status_code == 404
+
+
 def test_many_events_are_replayed_by_who_may(api, viewer, make_workflow):
     arrive(make_workflow("manual"), {"n": 1})
     dispatch_all()
