@@ -25,6 +25,7 @@ from leadsend.testing.factories import (
     make_workflow,
 )
 from runtime import payloads
+from triggers.models import WatchedTable
 from workflows import creation, drafts
 
 KEYS = {"actions": "set_fields", "trigger-types": "manual", "credential-types": "bearer"}
@@ -63,6 +64,7 @@ def make_world(project: Project, user: User) -> dict[str, str]:
         "webhook-endpoints": make_webhook_endpoint(workflow=workflow),
         "forms": make_hosted_form(workflow=workflow),
         "schedules": make_schedule(workflow=workflow),
+        "watched-tables": WatchedTable.objects.create(project=project, table_name="not_yet_there"),
         "events": event,
         "executions": execution,
         "bulk-jobs": make_bulk_job(project=project, user=user),

@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from leadsend.access import audit
 from leadsend.access.models import Membership, Team
 from leadsend.access.tokens import create_token
+from leadsend.lib import ids
 from leadsend.testing.factories import (
     make_bulk_job,
     make_credential,
@@ -33,6 +34,7 @@ from leadsend.testing.factories import (
 )
 from leadsend.testing.personas import browser_of, make_people
 from registry.seeding import seed_registry
+from triggers.models import WatchedTable
 
 RECORDED = Path(__file__).with_name("query_counts.json")
 FEW, MANY = 3, 30
@@ -64,6 +66,7 @@ def _others(people, number):
         make_event(project=project)
         make_bulk_job(project=project, user=member)
         make_replay_job(project=project, user=member)
+        WatchedTable.objects.create(project=project, table_name=f"t{ids.uuid7().hex}")
         make_task(project=project, team=team, assignee=member)
         audit.record("project.look", actor=people.ana, project=project, obj=project)
 
@@ -92,6 +95,7 @@ LISTS = [
     "forms",
     "schedules",
     "replay-jobs",
+    "watched-tables",
     "executions",
     "bulk-jobs",
     "events",

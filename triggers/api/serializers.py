@@ -9,6 +9,7 @@ from rest_framework import serializers
 from leadsend.lib.api import StrictSerializer
 from runtime.models import BulkStatus
 from triggers.models import AuthMode
+from triggers.row_triggers import DEFAULT_OPERATIONS, OPERATIONS
 
 AnyJSON = serializers.JSONField
 
@@ -269,6 +270,40 @@ class TriedFilterSerializer(serializers.Serializer[Any]):
     matched = serializers.IntegerField()
     failed = serializers.IntegerField()
     events = JudgedSerializer(many=True)
+
+
+class NewWatchedTableSerializer(StrictSerializer):
+    """A table to be watched."""
+
+    table = serializers.CharField(max_length=140, help_text="Such as leads or crm.leads.")
+    operations = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(OPERATIONS)),
+        allow_empty=False,
+        default=list(DEFAULT_OPERATIONS),
+    )
+    columns = serializers.ListField(
+        child=serializers.CharField(max_length=63),
+        default=list,
+        help_text="What of a row may leave the table; empty: all but those named like secrets.",
+    )
+    key_column = serializers.CharField(max_length=63, default="id")
+    project = serializers.CharField(required=False, help_text="Id or slug; needed with several.")
+
+
+class WatchedTableSerializer(serializers.Serializer[Any]):
+    """A table whose changes become events."""
+
+    id = serializers.UUIDField()
+    project_id = serializers.UUIDField()
+    table = serializers.CharField()
+    operations = serializers.ListField(child=serializers.CharField())
+    columns = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    key_column = serializers.CharField()
+    is_by_hand = serializers.BooleanField(help_text="Stays when no workflow listens any more.")
+    waiting_since = serializers.DateTimeField(
+        allow_null=True, help_text="Set while the table does not exist yet."
+    )
+    created_at = serializers.DateTimeField()
 
 
 class SamplesSerializer(serializers.Serializer[Any]):

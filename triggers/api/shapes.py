@@ -15,8 +15,10 @@ from triggers.models import (
     ScheduleTrigger,
     Subscription,
     TriggerEvent,
+    WatchedTable,
     WebhookEndpoint,
 )
+from triggers.row_triggers import TableName
 from triggers.trying_filters import Tried
 
 JSON = dict[str, Any]
@@ -119,6 +121,21 @@ def delivery(one: Delivery) -> JSON:
         "message": one.message,
         "event_id": one.event_id,
         "count": one.count,
+    }
+
+
+def watched_table(row: WatchedTable) -> JSON:
+    """Return what is watched of a table."""
+    return {
+        "id": row.pk,
+        "project_id": row.project_id,
+        "table": str(TableName(schema=row.schema_name, table=row.table_name)),
+        "operations": row.operations,
+        "columns": row.columns,
+        "key_column": row.key_column,
+        "is_by_hand": row.is_by_hand,
+        "waiting_since": row.waiting_since,
+        "created_at": row.created_at,
     }
 
 
