@@ -40,7 +40,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     list_filter = ("trigger_key", "is_active", own("project"))
     search_fields = ("workflow__name", "source")
     list_select_related = ("workflow",)
-    actions = ("pause", "resume")
+    actions = ("pause", "resume", "resume_with_held")
 
     @admin.action(description="Pause: events are kept and start nothing", permissions=["view"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -62,6 +62,18 @@ class SubscriptionAdmin(ReadOnlyAdmin):
             self,
             queryset,
             lambda row: subscribing.resume(row, user=user_of(request)),
+            permission="subscription.manage",
+            done="Resumed",
+        )
+
+    @admin.action(description="Resume, and replay what was held", permissions=["view"])
+    def resume_with_held(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Let events start runs again, also those that came meanwhile."""
+        act_on_each(
+            request,
+            self,
+            queryset,
+            lambda row: subscribing.resume_with_held(row, user=user_of(request)),
             permission="subscription.manage",
             done="Resumed",
         )

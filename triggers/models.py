@@ -295,9 +295,9 @@ class TriggerEvent(models.Model):
 
 
 class ReplayJob(ProjectRow):
-    """Many events offered anew at a rate. ``last_id`` is the event that it came to.
+    """Many events offered anew at a rate, to all or to one ``subscription``.
 
-    ``newest_id`` is the newest event that fitted when it was begun: later ones are left alone.
+    ``last_id`` is the event that it came to, ``newest_id`` is the newest event that fitted when it was begun: later ones are left alone.
     """
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
@@ -308,6 +308,9 @@ class ReplayJob(ProjectRow):
     done = models.IntegerField(default=0)
     refused = models.IntegerField(default=0)
     error = models.CharField(max_length=500, blank=True)
+    subscription = models.ForeignKey(
+        Subscription, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
     newest_id = models.UUIDField()
     last_id = models.UUIDField(null=True, blank=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")

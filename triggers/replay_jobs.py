@@ -24,7 +24,7 @@ from leadsend.lib.rest.narrowing import narrowed
 from runtime.models import BulkStatus
 from triggers import replaying
 from triggers.event_filter import SEARCHED, EventFilter
-from triggers.models import ReplayJob, TriggerEvent
+from triggers.models import ReplayJob, Subscription, TriggerEvent
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,18 @@ def preview(project: Project, wanted: Mapping[str, Any]) -> Found:
     return Found(count=rows.count(), newest=rows.order_by("-id").first())
 
 
-def begin(project: Project, wanted: Mapping[str, Any], *, per_second: int, user: User) -> ReplayJob:
-    """Note the job; engines work it off. Raises Conflict when nothing fits, InvalidInput."""
+def begin(
+    project: Project,
+    wanted: Mapping[str, Any],
+    *,
+    per_second: int,
+    user: User,
+    subscription: Subscription | None = None,
+) -> ReplayJob:
+    """Note the job; engines work it off. Raises Conflict when nothing fits, InvalidInput.
+
+    With a ``subscription`` only that is offered the events, and not those that it has started on.
+    """
     fixed = dict(wanted)
     if fixed.get("search") and not fixed.get("received_after"):
         fixed["received_after"] = (clock.now() - SEARCHED).isoformat()
@@ -71,6 +81,7 @@ def begin(project: Project, wanted: Mapping[str, Any], *, per_second: int, user:
             filter=fixed,
             per_second=per_second,
             total=total,
+            subscription=subscription,
             newest_id=newest,
             created_by=user,
         )
@@ -106,7 +117,11 @@ def work() -> int:
     with transaction.atomic():
         jobs = ReplayJob.objects.select_for_update(skip_locked=True, of=("self",))
         running = jobs.filter(status=BulkStatus.RUNNING)
-        job = running.select_related("project", "created_by").order_by("worked_at").first()
+        job = (
+            running.select_related("project", "created_by", "subscription")
+            .order_by("worked_at")
+            .first()
+        )
         room = _room(job) if job is not None else 0
         if job is None or room <= 0:
             return 0
@@ -150,7 +165,10 @@ def _work_on(job: ReplayJob, room: int) -> int:
 def _is_replayed(job: ReplayJob, event: TriggerEvent) -> bool:
     try:
         with transaction.atomic():
-            replaying.replay_event(event, user=job.created_by, is_audited=False)
+            _refuse_started(job, event)
+            replaying.replay_event(
+                event, user=job.created_by, subscription=job.subscription, is_audited=False
+            )
     except LeadSendError as error:
         job.error = error.message[:500]
     except DatabaseError:
@@ -162,6 +180,13 @@ def _is_replayed(job: ReplayJob, event: TriggerEvent) -> bool:
     else:
         return True
     return False
+
+
+def _refuse_started(job: ReplayJob, event: TriggerEvent) -> None:
+    if job.subscription is None:
+        return
+    if replaying.executions_of(event).filter(subscription_id=job.subscription.pk).exists():
+        raise Conflict("The subscription has started a run with this event before.")
 
 
 def _end(job: ReplayJob, status: BulkStatus, *, error: str) -> None:

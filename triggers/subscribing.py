@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -12,14 +13,22 @@ from django.db import transaction
 from leadsend.access import audit
 from leadsend.access.models import User
 from leadsend.lib import clock
-from leadsend.lib.errors import InvalidInput, Problem
+from leadsend.lib.errors import Conflict, InvalidInput, Problem
 from registry.catalog import catalog
 from registry.sdk.trigger import TriggerType
-from triggers import db_changes, endpoints, hosted_forms, scheduling
-from triggers.models import AnswerMode, AuthMode, HostedForm, Subscription, WebhookEndpoint
+from triggers import db_changes, endpoints, hosted_forms, replay_jobs, scheduling
+from triggers.models import (
+    AnswerMode,
+    AuthMode,
+    HostedForm,
+    ReplayJob,
+    Subscription,
+    WebhookEndpoint,
+)
 from workflows.definition import canonical, upgrades
 from workflows.models import Workflow, WorkflowVersion
 
+_BEFORE_PAUSE = timedelta(minutes=1)
 DEFAULT_AUTH: Mapping[str, Any] = {"mode": AuthMode.STANDARD_WEBHOOKS.value}
 
 
@@ -71,6 +80,31 @@ def pause(subscription: Subscription, *, user: User | None) -> None:
 def resume(subscription: Subscription, *, user: User | None) -> None:
     """Let new events start executions again; those held back can be replayed."""
     _hold(subscription, user=user, is_paused=False)
+
+
+def resume_with_held(
+    subscription: Subscription, *, user: User, per_second: int = 10
+) -> ReplayJob | None:
+    """Resume, and offer the subscription what came while it was paused, oldest first, at a rate.
+
+    Returns the job that does so, or None when nothing came or it was not paused.
+    """
+    with transaction.atomic():
+        locked = Subscription.objects.select_for_update(of=("self",)).get(pk=subscription.pk)
+        if locked.paused_at is None:
+            return None
+        # What was stored just before the pause may have been looked at only after it began.
+        wanted = {
+            "source": locked.source,
+            "received_after": (locked.paused_at - _BEFORE_PAUSE).isoformat(),
+        }
+        resume(subscription, user=user)
+        try:
+            return replay_jobs.begin(
+                locked.project, wanted, per_second=per_second, user=user, subscription=locked
+            )
+        except Conflict:
+            return None
 
 
 def rotate_secret(endpoint: WebhookEndpoint, *, user: User | None, secret: str = "") -> str:

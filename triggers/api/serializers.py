@@ -232,6 +232,7 @@ class ReplayJobSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     project_id = serializers.UUIDField()
     filter = serializers.DictField()
+    subscription_id = serializers.UUIDField(allow_null=True, help_text="Null: all that listen.")
     per_second = serializers.IntegerField()
     status = serializers.ChoiceField(choices=BulkStatus.choices)
     total = serializers.IntegerField()
@@ -240,6 +241,19 @@ class ReplayJobSerializer(serializers.Serializer[Any]):
     error = serializers.CharField(help_text="Why the last one was refused.")
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ResumeSerializer(StrictSerializer):
+    """What becomes of the events that came while a subscription was paused."""
+
+    replay_held = serializers.BooleanField(default=False)
+    per_second = serializers.IntegerField(default=10, min_value=1, max_value=100)
+
+
+class ResumedSerializer(SubscriptionSerializer):
+    """A subscription that listens again, and the job that offers it what came meanwhile."""
+
+    replay_job = ReplayJobSerializer(allow_null=True)
 
 
 class SampleSerializer(StrictSerializer):

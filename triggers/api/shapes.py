@@ -145,6 +145,7 @@ def replay_job(row: ReplayJob) -> JSON:
         "id": row.pk,
         "project_id": row.project_id,
         "filter": row.filter,
+        "subscription_id": row.subscription_id,
         "per_second": row.per_second,
         "status": row.status,
         "total": row.total,

@@ -85,14 +85,22 @@ class SubscriptionViewSet(ProjectViewSet):
         subscribing.pause(row, user=self.user)
         return Response(shapes.subscription(row))
 
-    @extend_schema(request=shown.NothingToSaySerializer, responses=shown.SubscriptionSerializer)
+    @extend_schema(request=shown.ResumeSerializer, responses=shown.ResumedSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        """Let new events start runs again."""
+        """Let new events start runs again; with `replay_held` also those that came meanwhile.
+
+        Without it they stay in the inbox of events and start nothing.
+        """
         row = self.get_object()
-        self.read(shown.NothingToSaySerializer)
-        subscribing.resume(row, user=self.user)
-        return Response(shapes.subscription(row))
+        fields = self.read(shown.ResumeSerializer)
+        job = None
+        if fields["replay_held"]:
+            job = subscribing.resume_with_held(row, user=self.user, per_second=fields["per_second"])
+        else:
+            subscribing.resume(row, user=self.user)
+        told = shapes.replay_job(job) if job is not None else None
+        return Response({**shapes.subscription(row), "replay_job": told})
 
     @extend_schema(request=shown.FilterToTrySerializer, responses=shown.TriedFilterSerializer)
     @action(detail=True, methods=["post"], url_path="try-filter")

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from leadsend.access.models import AuditEntry, Membership
-from leadsend.lib import clock
+from leadsend.lib import clock, ids
 from leadsend.lib.errors import Conflict, InvalidInput
 from leadsend.testing.dispatching import dispatch_all
 from runtime.models import Execution
-from triggers import replay_jobs, replaying
-from triggers.models import InboxEntry, ReplayJob, TriggerEvent
+from triggers import replay_jobs, replaying, subscribing
+from triggers.models import InboxEntry, ReplayJob, Subscription, TriggerEvent
 from triggers.tests.test_dispatch import arrive
 
 pytestmark = pytest.mark.django_db
@@ -176,3 +176,61 @@ def test_what_ended_long_ago_is_forgotten(project, dev, events):
 
     assert replay_jobs.forget_jobs() == 1
     assert ReplayJob.objects.count() == 2
+
+
+@pytest.fixture
+def paused(make_workflow):
+    """A subscription that was paused while two events came, of which one passes its filter."""
+    small = {"all": [{"left": "{{ event.n }}", "op": "lt", "right": 5}]}
+    workflow = make_workflow({"trigger_key": "manual", "filter_conditions": small})
+    subscription = Subscription.objects.get(workflow=workflow)
+    before = arrive(workflow, {"n": 0})
+    dispatch_all()
+    subscribing.pause(subscription, user=None)
+    during = [arrive(workflow, {"n": 1}), arrive(workflow, {"n": 9})]
+    dispatch_all()
+    return subscription, before, during
+
+
+def test_what_came_during_a_pause_starts_after_it_when_wanted(dev, paused):
+    subscription, before, during = paused
+    job = subscribing.resume_with_held(subscription, user=dev)
+
+    assert job is not None
+    work(job)
+    dispatch_all()
+    job.refresh_from_db()
+    started = Execution.objects.values_list("trigger_event_id", "replay")
+    # The one from before the pause had started; the last one does not pass the filter.
+    assert sorted(started) == sorted([(before, 0), (during[0], 1)])
+    assert (job.done, job.refused) == (2, 1)
+    assert subscription.paused_at is None
+
+
+def test_it_starts_nothing_when_nobody_wants_it(paused):
+    subscription, before, _ = paused
+    subscribing.resume(subscription, user=None)
+    dispatch_all()
+
+    assert [row.trigger_event_id for row in Execution.objects.all()] == [before]
+    assert not ReplayJob.objects.exists()
+
+
+def test_other_listeners_of_the_source_are_not_offered_the_events_again(dev, paused):
+    subscription, _, _ = paused
+    other = Subscription.objects.get(pk=subscription.pk)
+    other.pk, other.trigger_id, other.paused_at = ids.uuid7(), "other", None
+    other.save(force_insert=True)
+
+    job = subscribing.resume_with_held(subscription, user=dev)
+    assert job is not None
+    work(job)
+
+    assert {row.subscription_id for row in InboxEntry.objects.all()} == {subscription.pk}
+
+
+def test_nothing_is_held_by_what_was_not_paused(dev, paused):
+    subscription, _, _ = paused
+    subscribing.resume(subscription, user=dev)
+
+    assert subscribing.resume_with_held(subscription, user=dev) is None
