@@ -54,11 +54,8 @@ class Subscription(ProjectRow):
             )
         ]
         indexes = [
-            models.Index(
-                fields=["source"],
-                condition=Q(is_active=True, paused_at__isnull=True),
-                name="subscription_by_source",
-            ),
+            # All of them: dispatch asks also for those that are off or paused, to say so.
+            models.Index(fields=["source"], name="subscription_by_source"),
             models.Index(fields=["trigger_key"], name="subscription_by_key"),
         ]
 

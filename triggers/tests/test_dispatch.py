@@ -12,6 +12,7 @@ from leadsend.testing.dispatching import dispatch_all
 from runtime.models import Execution
 from triggers import dispatch, inbox, matching, replaying, subscribing
 from triggers.dispatch import dispatch_batch
+from triggers.dispatch_statements import CANDIDATES
 from triggers.events import NewEvent
 from triggers.models import InboxEntry, Subscription, TriggerEvent
 from workflows import publishing
@@ -271,3 +272,25 @@ def test_a_batch_that_fails_leaves_the_inbox_as_it_was(make_workflow, monkeypatc
     with pytest.raises(RuntimeError):
         dispatch_batch(connection.connection)
     assert InboxEntry.objects.count() == 1
+
+
+def test_subscriptions_of_other_sources_are_not_looked_at(make_workflow):
+    workflow = make_workflow("manual")
+    Subscription.objects.bulk_create(
+        Subscription(
+            project_id=workflow.project_id,
+            workflow=workflow,
+            trigger_id=f"t{number}",
+            trigger_key="webhook",
+            source=f"webhook:{number}",
+            is_active=number % 2 == 0,
+        )
+        for number in range(5_000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE workflow_subscription")
+        cursor.execute(f"EXPLAIN {CANDIDATES}", [["webhook:7", "webhook:8"]])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert "subscription_by_source" in plan
+    assert "Seq Scan on workflow_subscription" not in plan
