@@ -148,17 +148,20 @@ def engine_turns(stack: Stack) -> list[tuple[float, str]]:
     return signed_on + last_seen
 
 
-def retries_due(stack: Stack, keys: Collection[str]) -> dict[str, list[float]]:
-    """Return, by the key of an effect, for when its retries were written down (epoch seconds)."""
+def retries_due(stack: Stack, keys: Collection[str]) -> dict[str, list[tuple[float, float]]]:
+    """Return, by the key of an effect, when its retries were written down, and for when.
+
+    Both are seconds since the epoch.
+    """
     rows = _rows(
         stack,
-        """SELECT effect_key::text, extract(epoch FROM due_at) FROM step_execution
-            WHERE effect_key = ANY(%s::uuid[]) AND due_at IS NOT NULL""",
+        """SELECT effect_key::text, extract(epoch FROM created_at), extract(epoch FROM due_at)
+             FROM step_execution WHERE effect_key = ANY(%s::uuid[]) AND due_at IS NOT NULL""",
         list(keys),
     )
-    found: dict[str, list[float]] = defaultdict(list)
-    for key, due_at in rows:
-        found[key].append(float(due_at))
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for key, created_at, due_at in rows:
+        found[key].append((float(created_at), float(due_at)))
     return found
 
 

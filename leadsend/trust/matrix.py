@@ -20,8 +20,8 @@ from leadsend.trust.verdict import Gate, result_of, zero
 
 # Lease 30, reaper 5, start 5.
 SILENCE_S = 40.0
-# How far apart the sink's and our idea of the same Retry-After may lie.
-KNOWN_S = 1.0
+# The database's clock and the sink's are read at different moments.
+CLOSE_S = 0.05
 FREEZE_EVERY_S = 48.0
 GOOD_SINK = Moods()
 BAD_SINK = Moods(busy=0.2, limited=0.1, hangs=0.05, loses=0.05)
@@ -176,7 +176,8 @@ def _too_early(scene: Scene) -> tuple[int, int]:
     due = history.retries_due(scene.stack, {key for key, _ in early})
     epoch = clock.now().timestamp() - clock.monotonic()
     known = sum(
-        any(abs(at - (until + epoch)) < KNOWN_S for at in due.get(key, ())) for key, until in early
+        any(written < at + epoch < due_at - CLOSE_S for written, due_at in due.get(key, ()))
+        for key, at in early
     )
     return known, len(early) - known
 

@@ -93,9 +93,9 @@ class Sink:
         return {a.key for a in self._copy() if a.path == path and a.said in ("hangs", "loses")}
 
     def too_early(self) -> list[tuple[str, float]]:
-        """Return the key of each arrival that came before the Retry-After of the one before.
+        """Return key and moment of each arrival before the Retry-After of the one before.
 
-        Beside it stands until when it was told to wait, in monotonic seconds.
+        Moments are monotonic seconds.
         """
         told: dict[str, float] = {}
         early = []
@@ -103,7 +103,7 @@ class Sink:
             # The answer leaves a moment after it is noted, so this is never too strict.
             until = told.pop(arrival.key, 0.0)
             if arrival.at < until:
-                early.append((arrival.key, until))
+                early.append((arrival.key, arrival.at))
             if arrival.said == "limited":
                 told[arrival.key] = arrival.at + RETRY_AFTER_S
         return early
