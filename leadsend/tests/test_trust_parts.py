@@ -11,6 +11,7 @@ from django.db import connection
 
 from leadsend.trust import cutting_proxy
 from leadsend.trust.cutting_proxy import CuttingProxy
+from leadsend.trust.poisons import Poisons
 from leadsend.trust.schedule import Player, at_random
 from leadsend.trust.sink import Arrival, Moods, Sink, running_sink
 from leadsend.trust.verdict import Gate, result_of, row_of, table_of, zero
@@ -128,3 +129,29 @@ def test_what_the_proxy_cuts_is_committed(transactional_db):
     assert stored == [(1,)]
     assert proxy.cut_queries == {"INSERT INTO trust_cut": 1}
     assert cutting_proxy._WRITES.search(b"select 1") is None
+
+
+def test_a_poison_is_sent_until_it_is_accepted_and_waited_for(monkeypatch):
+    monkeypatch.setattr("leadsend.trust.poisons.PAUSE_S", 0.0)
+    tried = []
+
+    def post(number, turn):
+        tried.append((number, turn))
+        return 202 if turn == 2 else 503
+
+    poisons = Poisons(post)
+    poisons.send()
+    poisons.send()
+    poisons.join()
+
+    assert (poisons.sent, poisons.accepted) == (2, {0, 1})
+    assert sorted(tried) == [(n, turn) for n in (0, 1) for turn in (0, 1, 2)]
+
+
+def test_a_poison_that_nobody_takes_is_not_counted_as_accepted(monkeypatch):
+    monkeypatch.setattr("leadsend.trust.poisons.PAUSE_S", 0.0)
+    poisons = Poisons(lambda _number, _turn: 0)
+    poisons.send()
+    poisons.join()
+
+    assert (poisons.sent, poisons.accepted) == (1, set())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,9 +11,10 @@ from typing import Any
 from leadsend.lib import clock
 from leadsend.trust import history
 from leadsend.trust.flows import ONCE
+from leadsend.trust.poisons import Poisons
 from leadsend.trust.scene import Form, Scene, count, hard_gates, play, settle
 from leadsend.trust.schedule import Planned, Player, at_random, evenly
-from leadsend.trust.senders import OK, post_signed
+from leadsend.trust.senders import post_signed
 from leadsend.trust.sink import Moods
 from leadsend.trust.verdict import Gate, result_of, zero
 
@@ -63,7 +63,8 @@ def run(letter: str, form: Form) -> dict[str, Any]:
     """Play one mix; return its figures, its gates and whether all hold (``passed``)."""
     mix = MIXES[letter]
     with play(form, moods=mix.moods) as scene:
-        player = Player(plan_of(mix, form, letter), acts_of(scene))
+        poisons = _poisons(scene)
+        player = Player(plan_of(mix, form, letter), acts_of(scene, poisons))
         player.start()
         limit = time.monotonic() + LATE * form.duration_s + 600
         scene.traffic.run(
@@ -74,8 +75,9 @@ def run(letter: str, form: Form) -> dict[str, Any]:
         )
         player.join()
         scene.hands.close()
+        poisons.join()
         settled = settle(scene)
-        figures = {**count(scene, settled), **_own_figures(scene)}
+        figures = {**count(scene, settled), **_own_figures(scene, poisons)}
         gates = [*hard_gates(figures), *_own_gates(letter, mix, scene, figures, settled)]
         return result_of(figures, gates)
 
@@ -108,7 +110,12 @@ def plan_of(mix: Mix, form: Form, letter: str) -> list[Planned]:
     return plan + evenly("freeze", freezes, first_s=3.0, every_s=every_s)
 
 
-def acts_of(scene: Scene) -> dict[str, Callable[[], None]]:
+def _send_poison(scene: Scene, poisons: Poisons) -> None:
+    scene.hands.done["poison"] += 1
+    poisons.send()
+
+
+def acts_of(scene: Scene, poisons: Poisons) -> dict[str, Callable[[], None]]:
     """Return what each name in a plan does."""
     hands = scene.hands
     return {
@@ -118,7 +125,7 @@ def acts_of(scene: Scene) -> dict[str, Callable[[], None]]:
         "engine": hands.kill_engine,
         "freeze": hands.freeze,
         "roll": hands.roll,
-        "poison": lambda: _send_poison(scene),
+        "poison": lambda: _send_poison(scene, poisons),
     }
 
 
@@ -130,23 +137,17 @@ def soak_form(form: Form) -> Form:
     )
 
 
-def _send_poison(scene: Scene) -> None:
-    """Send an event that kills who runs it; on until it is accepted, without holding faults up."""
-    number = scene.hands.done["poison"]
-    scene.hands.done["poison"] += 1
+def _poisons(scene: Scene) -> Poisons:
+    hooks = scene.hooks(scene.poison)
 
-    def send() -> None:
-        hooks = scene.hooks(scene.poison)
-        for turn in range(200):
-            hook = hooks[turn % len(hooks)]
-            if post_signed(hook, scene.poison.secret, f"poison_{number}", {"n": number}) in OK:
-                return
-            time.sleep(0.3)
+    def post(number: int, turn: int) -> int:
+        hook = hooks[turn % len(hooks)]
+        return post_signed(hook, scene.poison.secret, f"poison_{number}", {"n": number})
 
-    threading.Thread(target=send, daemon=True).start()
+    return Poisons(post)
 
 
-def _own_figures(scene: Scene) -> dict[str, Any]:
+def _own_figures(scene: Scene, poisons: Poisons) -> dict[str, Any]:
     hands, watch = scene.hands, scene.watch
     poisoned = history.poisoned(scene.stack, scene.poison.workflow_id)
     early, unheard = _too_early(scene)
@@ -156,7 +157,9 @@ def _own_figures(scene: Scene) -> dict[str, Any]:
         "exits": len(hands.exits_s),
         "longest_exit_s": round(max(hands.exits_s, default=0.0), 1),
         "slow_exits": hands.slow_exits,
-        "poison_sent": hands.done["poison"],
+        "poison_sent": poisons.sent,
+        "poison_accepted": len(poisons.accepted),
+        "poison_ends": [f"{status} {code}, {n} crashes" for status, code, n in poisoned],
         "poison_given_up": sum(code == "poison" for _, code, _ in poisoned),
         "most_crashes_of_a_poison": max((crashes for *_, crashes in poisoned), default=0),
         "rss_drift": watch.resident_drift(),
