@@ -12,20 +12,16 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import Error as DatabaseError
 from django.db import transaction
 
 from leadsend.access import audit, policy
-from leadsend.lib.errors import Conflict, LeadSendError
-from runtime import executions
+from leadsend.lib.errors import Conflict
+from runtime import executions, rated_jobs
 from runtime.ending import database_now
 from runtime.models import BulkItem, BulkItemStatus, BulkJob, BulkStatus, Execution
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 25
-# A job that nobody worked on for a while does not catch up all at once.
-_MOST_CATCHING_UP_S: Final = 5.0
 _NOT_ALLOWED: Final = "Who asked for this may not operate runs of the project any more."
 
 
@@ -41,29 +37,17 @@ def work() -> int:
     4. One audit entry names them all: the log's lock is taken last, and held for a moment only.
     """
     with transaction.atomic():
-        job = _next_job()
+        job = rated_jobs.next_job(BulkJob)
         if job is None:
             return 0
         now = database_now()
-        room = _room(job, now)
+        room = rated_jobs.room(job, now)
         if room <= 0:
             return 0
         if not _is_allowed(job):
             _end(job, BulkStatus.CANCELLED, now, error=_NOT_ALLOWED)
             return 0
         return _work_on(job, room, now)
-
-
-def _next_job() -> BulkJob | None:
-    jobs = BulkJob.objects.select_for_update(skip_locked=True, of=("self",))
-    running = jobs.filter(status=BulkStatus.RUNNING).select_related("project", "created_by")
-    found: BulkJob | None = running.order_by("worked_at").first()
-    return found
-
-
-def _room(job: BulkJob, now: datetime) -> int:
-    waited_s = (now - job.worked_at).total_seconds()
-    return min(BATCH, int(job.per_second * min(waited_s, _MOST_CATCHING_UP_S)))
 
 
 def _is_allowed(job: BulkJob) -> bool:
@@ -95,20 +79,13 @@ def _locked(wanted: Sequence[UUID]) -> dict[UUID, Execution]:
 
 
 def _deal_with(job: BulkJob, item: BulkItem, execution: Execution | None) -> None:
-    try:
+    def act() -> UUID:
         if execution is None:
             raise Conflict("The run is not kept any more.")
-        with transaction.atomic():
-            item.result_id = _act(job, execution)
-        item.status = BulkItemStatus.DONE
-    except LeadSendError as error:
-        item.status, item.message = BulkItemStatus.REFUSED, error.message[:500]
-    except DatabaseError:
-        raise
-    except Exception as error:
-        # A bug of ours in one of many must not hold up the others for ever.
-        log.exception("bulk act failed", extra={"job": str(job.pk), "execution": str(execution)})
-        item.status, item.message = BulkItemStatus.REFUSED, f"Unexpected: {error!r}"[:500]
+        return _act(job, execution)
+
+    item.result_id, item.message = rated_jobs.attempt(job, act)
+    item.status = BulkItemStatus.REFUSED if item.message else BulkItemStatus.DONE
 
 
 def _act(job: BulkJob, execution: Execution) -> UUID:

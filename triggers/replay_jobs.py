@@ -7,32 +7,26 @@ that came after the job was begun, or that no longer fit when their turn comes, 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import Error as DatabaseError
 from django.db import transaction
 
 from leadsend.access import audit, policy
 from leadsend.access.models import Project, User
-from leadsend.lib import clock
-from leadsend.lib.errors import Conflict, InvalidInput, LeadSendError
+from leadsend.lib.errors import Conflict, InvalidInput
 from leadsend.lib.rest.narrowing import narrowed
+from runtime import rated_jobs
+from runtime.ending import database_now
 from runtime.models import BulkStatus
 from triggers import replaying
 from triggers.event_filter import SEARCHED, EventFilter
 from triggers.models import ReplayJob, Subscription, TriggerEvent
 
-log = logging.getLogger(__name__)
-
-BATCH: Final = 25
 MOST_AT_ONCE: Final = 100_000
 KEPT_DAYS: Final = 90
-# A job that nobody worked on for a while does not catch up all at once.
-_MOST_CATCHING_UP_S: Final = 5.0
 _NOT_ALLOWED: Final = "Who asked for this may not replay events of the project any more."
 
 
@@ -64,7 +58,7 @@ def begin(
     """
     fixed = dict(wanted)
     if fixed.get("search") and not fixed.get("received_after"):
-        fixed["received_after"] = (clock.now() - SEARCHED).isoformat()
+        fixed["received_after"] = (database_now() - SEARCHED).isoformat()
     with transaction.atomic():
         rows = _events(project, fixed)
         total, newest = rows.count(), rows.order_by("-id").values_list("pk", flat=True).first()
@@ -96,7 +90,7 @@ def cancel(job: ReplayJob, *, user: User | None) -> ReplayJob:
         if locked.status == BulkStatus.DONE:
             raise Conflict("The job is done: there is nothing to stop.", code="finished")
         if locked.status == BulkStatus.RUNNING:
-            locked.status, locked.ended_at = BulkStatus.CANCELLED, clock.now()
+            locked.status, locked.ended_at = BulkStatus.CANCELLED, database_now()
             locked.save(update_fields=["status", "ended_at"])
             audit.record(
                 "replay.cancel",
@@ -115,32 +109,24 @@ def work() -> int:
     at present. Safe to call by anybody at any time. Uses Django's connection.
     """
     with transaction.atomic():
-        jobs = ReplayJob.objects.select_for_update(skip_locked=True, of=("self",))
-        running = jobs.filter(status=BulkStatus.RUNNING)
-        job = (
-            running.select_related("project", "created_by", "subscription")
-            .order_by("worked_at")
-            .first()
-        )
-        room = _room(job) if job is not None else 0
-        if job is None or room <= 0:
+        job = rated_jobs.next_job(ReplayJob)
+        if job is None:
+            return 0
+        now = database_now()
+        room = rated_jobs.room(job, now)
+        if room <= 0:
             return 0
         if job.created_by is None or not policy.may(job.created_by, "event.replay", job.project_id):
             _end(job, BulkStatus.CANCELLED, error=_NOT_ALLOWED)
             return 0
-        return _work_on(job, room)
+        return _work_on(job, room, now)
 
 
 def _events(project: Project, wanted: Mapping[str, Any]) -> Any:
     return narrowed(EventFilter, TriggerEvent.objects.filter(project=project), wanted)
 
 
-def _room(job: ReplayJob) -> int:
-    waited_s = (clock.now() - job.worked_at).total_seconds()
-    return min(BATCH, int(job.per_second * min(waited_s, _MOST_CATCHING_UP_S)))
-
-
-def _work_on(job: ReplayJob, room: int) -> int:
+def _work_on(job: ReplayJob, room: int, now: datetime) -> int:
     rows = _events(job.project, job.filter).filter(pk__lte=job.newest_id)
     if job.last_id is not None:
         rows = rows.filter(pk__gt=job.last_id)
@@ -149,7 +135,7 @@ def _work_on(job: ReplayJob, room: int) -> int:
     job.done += len(done)
     job.refused += len(events) - len(done)
     job.last_id = events[-1].pk if events else job.last_id
-    job.worked_at = clock.now()
+    job.worked_at = now
     job.save(update_fields=["done", "refused", "last_id", "worked_at", "error"])
     if done:
         ids = [str(event.pk) for event in done]
@@ -163,23 +149,15 @@ def _work_on(job: ReplayJob, room: int) -> int:
 
 
 def _is_replayed(job: ReplayJob, event: TriggerEvent) -> bool:
-    try:
-        with transaction.atomic():
-            _refuse_started(job, event)
-            replaying.replay_event(
-                event, user=job.created_by, subscription=job.subscription, is_audited=False
-            )
-    except LeadSendError as error:
-        job.error = error.message[:500]
-    except DatabaseError:
-        raise
-    except Exception as error:
-        # A bug of ours in one of many must not hold up the others for ever.
-        log.exception("replay failed", extra={"job": str(job.pk), "event": str(event.pk)})
-        job.error = f"Unexpected: {error!r}"[:500]
-    else:
-        return True
-    return False
+    def act() -> int:
+        _refuse_started(job, event)
+        return replaying.replay_event(
+            event, user=job.created_by, subscription=job.subscription, is_audited=False
+        )
+
+    number, refusal = rated_jobs.attempt(job, act)
+    job.error = refusal or job.error
+    return number is not None
 
 
 def _refuse_started(job: ReplayJob, event: TriggerEvent) -> None:
@@ -190,7 +168,7 @@ def _refuse_started(job: ReplayJob, event: TriggerEvent) -> None:
 
 
 def _end(job: ReplayJob, status: BulkStatus, *, error: str) -> None:
-    job.status, job.ended_at, job.error = status, clock.now(), error
+    job.status, job.ended_at, job.error = status, database_now(), error
     job.save(update_fields=["status", "ended_at", "error"])
     audit.record("replay.end", actor="bulk", project=job.project, obj=job, detail=_detail(job))
 
@@ -207,6 +185,6 @@ def _detail(job: ReplayJob) -> dict[str, Any]:
 
 def forget_jobs() -> int:
     """Delete what ended more than 90 days ago; return how many. For housekeeping."""
-    before = clock.now() - timedelta(days=KEPT_DAYS)
+    before = database_now() - timedelta(days=KEPT_DAYS)
     count: int = ReplayJob.objects.filter(ended_at__lt=before).delete()[0]
     return count

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -218,25 +219,19 @@ class _Play:
     def _meddling(self) -> Iterator[None]:
         """Edit and switch schedules at random moments as long as the body runs."""
         is_over = threading.Event()
-        failures: list[BaseException] = []
 
         def meddle() -> None:
-            try:
-                while not is_over.wait(self._chance.uniform(0.2, 1.5)):
-                    self._edit(self._chance.choice(self._edited))
-                    self._switch(self._chance.choice(self._toggled))
-            except BaseException as error:  # noqa: BLE001 - raised again below
-                failures.append(error)
+            while not is_over.wait(self._chance.uniform(0.2, 1.5)):
+                self._edit(self._chance.choice(self._edited))
+                self._switch(self._chance.choice(self._toggled))
 
-        thread = threading.Thread(target=meddle, name="meddling", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            is_over.set()
-            thread.join()
-        if failures:
-            raise failures[0]
+        with ThreadPoolExecutor(1) as pool:
+            meddling = pool.submit(meddle)
+            try:
+                yield
+            finally:
+                is_over.set()
+            meddling.result()
 
     def _edit(self, schedule: str) -> None:
         """Publish the same times in other words."""

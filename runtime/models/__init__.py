@@ -8,6 +8,7 @@ from runtime.models.bulk import (
     BulkItemStatus,
     BulkJob,
     BulkStatus,
+    RatedJob,
 )
 from runtime.models.engines import (
     ExecutionBatch,
@@ -59,6 +60,7 @@ __all__ = [
     "ExecutionWait",
     "OutboxMail",
     "RateLimit",
+    "RatedJob",
     "StepExecution",
     "StepExecutionQuerySet",
     "StepStatus",

@@ -17,15 +17,13 @@ class BulkStatus(models.TextChoices):
     CANCELLED = "CANCELLED", "Cancelled"
 
 
-class BulkJob(ProjectRow):
-    """One act on many executions, worked off at a rate. ``worked_at`` is when it last went on.
+class RatedJob(ProjectRow):
+    """Base of jobs on many things, worked off at a rate. ``worked_at`` is when one last went on.
 
-    ``filter`` is what was asked for, ``options`` the arguments of the act beside the execution.
+    ``filter`` is what was asked for.
     """
 
-    act = models.CharField(max_length=10)
     filter = models.JSONField(default=dict)
-    options = models.JSONField(default=dict)
     per_second = models.PositiveSmallIntegerField()
     status = models.CharField(max_length=10, choices=BulkStatus.choices, default=BulkStatus.RUNNING)
     total = models.IntegerField(default=0)
@@ -36,6 +34,16 @@ class BulkJob(ProjectRow):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     worked_at = models.DateTimeField(db_default=Now(), editable=False)
     ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class BulkJob(RatedJob):
+    """One act on many executions. ``options`` are its arguments beside the execution."""
+
+    act = models.CharField(max_length=10)
+    options = models.JSONField(default=dict)
 
     class Meta:
         db_table = "bulk_job"

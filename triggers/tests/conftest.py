@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.test import override_settings
+from rest_framework.test import APIClient
 
 from leadsend.access.models import Membership, Project, Role, User
 from leadsend.lib import clock, ids
@@ -103,3 +105,32 @@ def signed(secret, body, *, message_id="msg_1", at=None):
 
 def as_body(value):
     return json.dumps(value).encode()
+
+
+@pytest.fixture
+def addresses():
+    with override_settings(ROOT_URLCONF="leadsend.urls"):
+        yield
+
+
+@pytest.fixture
+def api(dev, addresses):
+    client = APIClient()
+    client.force_authenticate(dev)
+    return client
+
+
+@pytest.fixture
+def viewer(project, addresses):
+    user = User.objects.create_user("eve@example.org", name="Eve")
+    Membership.objects.create(project=project, user=user, role=Role.VIEWER)
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
+
+
+@pytest.fixture
+def stranger(db, addresses):
+    client = APIClient()
+    client.force_authenticate(User.objects.create_user("joe@example.org", name="Joe"))
+    return client

@@ -1,60 +1,24 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db.models.expressions import RawSQL
-from django.test import override_settings
-from rest_framework.test import APIClient
 
-from leadsend.access.models import AuditEntry, Membership, Role, User
+from leadsend.access.models import AuditEntry
 from leadsend.lib import clock, ids
 from leadsend.testing.dispatching import dispatch_all
 from runtime.models import Execution
 from triggers.api import waiting
 from triggers.models import (
     InboxEntry,
-    ScheduleTrigger,
     Subscription,
     TriggerEvent,
     WebhookEndpoint,
-    WebhookRefusal,
 )
-from triggers.tests.test_dispatch import arrive
 from workflows import drafts
 from workflows.models import Workflow, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def addresses():
-    with override_settings(ROOT_URLCONF="leadsend.urls"):
-        yield
-
-
-@pytest.fixture
-def api(dev):
-    client = APIClient()
-    client.force_authenticate(dev)
-    return client
-
-
-@pytest.fixture
-def viewer(project):
-    user = User.objects.create_user("eve@example.org", name="Eve")
-    Membership.objects.create(project=project, user=user, role=Role.VIEWER)
-    client = APIClient()
-    client.force_authenticate(user)
-    return client
-
-
-@pytest.fixture
-def stranger():
-    client = APIClient()
-    client.force_authenticate(User.objects.create_user("joe@example.org", name="Joe"))
-    return client
 
 
 def test_a_subscription_publishes_an_active_workflow_with_the_trigger(api, make_workflow):
@@ -149,183 +113,6 @@ def test_an_endpoint_shows_no_secret_but_when_it_is_rotated(api, make_workflow):
     rotated = api.post(f"/api/v1/webhook-endpoints/{endpoint.pk}/rotate/").data
     assert rotated["auth"]["secret"].startswith("whsec_")
     assert rotated["previous_valid_until"] > clock.now()
-
-
-def test_a_filter_is_tried_before_it_goes_live(api, viewer, make_workflow):
-    workflow = make_workflow("manual")
-    for score in (10, 90):
-        arrive(workflow, {"score": score})
-    row = Subscription.objects.get()
-    hot = {"all": [{"left": "{{ event.score }}", "op": "gt", "right": 50}]}
-    url = f"/api/v1/subscriptions/{row.pk}/try-filter/"
-
-    told = viewer.post(url, {"filter_conditions": hot}, format="json")
-
-    assert (told.data["looked_at"], told.data["matched"]) == (2, 1)
-    assert {one["matched"] for one in told.data["events"]} == {True, False}
-    assert api.post(url, {"filter_conditions": {"x": 1}}, format="json").status_code == 400
-
-
-def test_events_are_found_by_a_text_in_them(api, make_workflow):
-    workflow = make_workflow("manual")
-    arrive(workflow, {"email": "ada@example.com"})
-    arrive(workflow, {"email": "bob@example.com", "note": "Grüße 100%"})
-    old = arrive(workflow, {"email": "ada@example.org"})
-    TriggerEvent.objects.filter(pk=old).update(received_at=clock.now() - timedelta(days=8))
-
-    def found(**asked):
-        return len(api.get("/api/v1/events/", asked).data["results"])
-
-    assert found(search="ADA@") == 1
-    assert found(search="Grüße 100%") == 1
-    assert found(search="nobody") == 0
-    long_ago = (clock.now() - timedelta(days=9)).isoformat()
-    assert found(search="ada@", received_after=long_ago) == 2
-
-
-def test_a_search_that_takes_too_long_says_what_to_change(api, make_workflow, monkeypatch):
-    arrive(make_workflow("manual"), {"email": "ada@example.com"})
-    monkeypatch.setattr("triggers.api.events.SEARCH_MS", 1)
-    slow = TriggerEvent.objects.annotate(slept=RawSQL("pg_sleep(0.2)::text", ()))
-    monkeypatch.setattr(
-        "triggers.api.events.EventViewSet.get_queryset", lambda _self: slow.order_by("-id")
-    )
-
-    refused = api.get("/api/v1/events/", {"search": "ada"})
-
-    assert refused.status_code == 400
-    assert "shorter time" in refused.data["message"]
-
-
-def test_an_event_is_kept_as_a_sample_by_who_builds(api, viewer, make_workflow):
-    event_id = arrive(make_workflow("manual"), {"n": 1})
-    url = f"/api/v1/events/{event_id}/sample/"
-
-    assert viewer.post(url).status_code == 403
-    assert api.post(url).data["is_sample"] is True
-    assert api.post(url).data["is_sample"] is True
-    assert api.post(url, {"is_sample": False}, format="json").data["is_sample"] is False
-    assert AuditEntry.objects.filter(act="event.sample").count() == 2
-
-
-def test_a_table_is_watched_and_let_go_by_who_may(api, viewer, stranger):
-    url, wanted = "/api/v1/watched-tables/", {"table": "orders", "operations": ["delete"]}
-
-    assert viewer.post(url, wanted, format="json").status_code == 403
-    made = api.post(url, {**wanted, "columns": ["id", "state"]}, format="json")
-    assert made.status_code == 201
-    assert made.data["waiting_since"] is not None
-    assert viewer.get(url).data["results"] == [made.data]
-    one = f"{url}{made.data['id']}/"
-    assert stranger.delete(one).status_code == 404
-    assert viewer.delete(one).status_code == 403
-    assert api.delete(one).status_code == 204
-    assert api.get(one).status_code == 404
-    acts = AuditEntry.objects.filter(act__startswith="table.").values_list("act", flat=True)
-    assert sorted(acts) == ["table.unwatch", "table.watch"]
-
-
-def test_a_table_that_workflows_listen_to_is_not_let_go(api, make_workflow):
-    make_workflow({"trigger_key": "db_change", "cfg": {"table": "orders"}})
-    [row] = api.get("/api/v1/watched-tables/").data["results"]
-
-    refused = api.delete(f"/api/v1/watched-tables/{row['id']}/")
-
-    assert refused.status_code == 409
-    assert not AuditEntry.objects.filter(act="table.unwatch").exists()
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"table": "a b"}, {"table": "t", "operations": ["x"]}, {"table": "pg_catalog.pg_class"}],
-)
-def test_what_cannot_be_watched_is_refused_with_a_sentence(api, wrong):
-    refused = api.post("/api/v1/watched-tables/", wrong, format="json")
-
-    assert refused.status_code == 400
-    assert refused.data["message"]
-
-
-def test_programs_that_send_to_a_webhook_are_shown(viewer, stranger, make_workflow):
-    make_workflow("webhook")
-    url = f"/api/v1/webhook-endpoints/{WebhookEndpoint.objects.get().pk}/samples/"
-
-    assert viewer.get(url).data.keys() == {"python"}
-    assert stranger.get(url).status_code == 404
-
-
-def test_many_events_are_replayed_by_who_may(api, viewer, make_workflow):
-    arrive(make_workflow("manual"), {"n": 1})
-    dispatch_all()
-    url, wanted = "/api/v1/events/replay/", {"filter": {"search": '"n": 1'}}
-
-    assert viewer.post(url, wanted, format="json").status_code == 403
-    assert api.post(url, {**wanted, "preview": True}, format="json").data["count"] == 1
-    begun = api.post(url, wanted, format="json")
-    assert begun.status_code == 202
-    [job] = viewer.get("/api/v1/replay-jobs/").data["results"]
-    assert (job["id"], job["status"], job["total"]) == (begun.data["id"], "RUNNING", 1)
-    stop = f"/api/v1/replay-jobs/{job['id']}/cancel/"
-    assert viewer.post(stop).status_code == 403
-    assert api.post(stop).data["status"] == "CANCELLED"
-
-
-def test_deliveries_of_a_webhook_are_listed(viewer, stranger, make_workflow):
-    make_workflow("webhook")
-    endpoint = WebhookEndpoint.objects.get()
-    WebhookRefusal.objects.create(
-        project=endpoint.project, endpoint=endpoint, status=401, code="x", message="No.", count=4
-    )
-    url = f"/api/v1/webhook-endpoints/{endpoint.pk}/deliveries/"
-
-    assert [(row["code"], row["count"]) for row in viewer.get(url).data] == [("x", 4)]
-    assert stranger.get(url).status_code == 404
-
-
-def test_a_schedule_is_paused_resumed_and_run_by_who_may(api, viewer, make_workflow):
-    make_workflow({"trigger_key": "schedule", "cfg": {"cron": "0 9 * * mon-fri"}})
-    [row] = api.get("/api/v1/schedules/").data["results"]
-    url = f"/api/v1/schedules/{row['id']}/"
-
-    assert row["words"] == "Every weekday at 09:00"
-    for act in ("pause", "resume", "run"):
-        assert viewer.post(f"{url}{act}/").status_code == 403
-    assert api.post(f"{url}pause/").data["paused_at"] is not None
-    assert api.get(f"{url}coming/").data["ticks"] == []
-    assert api.post(f"{url}resume/").data["paused_at"] is None
-    assert len(viewer.get(f"{url}coming/").data["ticks"]) == 10
-    fired = api.post(f"{url}run/")
-    assert fired.status_code == 202
-    assert str(TriggerEvent.objects.get().pk) == fired.data["event_id"]
-
-
-def test_a_stranger_sees_no_schedule(stranger, make_workflow):
-    make_workflow({"trigger_key": "schedule", "cfg": {"cron": "0 9 * * *"}})
-    row = ScheduleTrigger.objects.get()
-
-    for act in ("pause", "resume", "run"):
-        assert stranger.post(f"/api/v1/schedules/{row.pk}/{act}/").status_code == 404
-    assert stranger.get(f"/api/v1/schedules/{row.pk}/coming/").status_code == 404
-
-
-def test_rules_are_explained_before_they_are_saved(api):
-    asked = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "count": 3}
-    told = api.post("/api/v1/schedules/preview/", asked, format="json")
-
-    assert told.data["words"] == "Every day at 02:30"
-    assert len(told.data["ticks"]) == 3
-    assert told.data["ticks"][0].keys() == {"at", "left_out", "clocks_change"}
-    wrong = api.post("/api/v1/schedules/preview/", {"cron": "every day"}, format="json")
-    assert wrong.status_code == 400
-    assert "at what time" in str(wrong.data)
-
-
-def test_schedules_are_listed_with_their_next_tick(api, make_workflow):
-    make_workflow({"trigger_key": "schedule", "cfg": {"cron": "0 9 * * mon-fri"}})
-
-    [row] = api.get("/api/v1/schedules/").data["results"]
-    assert row["cron"] == "0 9 * * mon-fri"
-    assert row["next_due_at"] > clock.now()
 
 
 def run(api, workflow, body=None, **headers):

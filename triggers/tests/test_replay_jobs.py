@@ -63,7 +63,7 @@ def test_the_rate_holds(project, dev, events):
 
 def test_one_that_stood_still_does_not_catch_up_all_at_once(project, dev, events, monkeypatch):
     assert work(begin(project, dev, per_second=1), 3600) == 5
-    monkeypatch.setattr(replay_jobs, "_MOST_CATCHING_UP_S", 2.0)
+    monkeypatch.setattr("runtime.rated_jobs.MOST_CATCHING_UP_S", 2.0)
     assert work(begin(project, dev, per_second=1), 3600) == 2
 
 
