@@ -17,6 +17,7 @@ from leadsend.lib.errors import Conflict, InvalidInput, NotFound, Problem
 from leadsend.lib.postgres import django_connection
 from runtime import queueing, waits
 from runtime.models import Task, TaskStatus
+from runtime.signals import task_done
 from runtime.task_forms import read_answer
 
 
@@ -72,6 +73,7 @@ def complete(task: Task, *, user: User | None, answer: Any = None) -> Task:
         by = user.email if user else None
         _answer(locked, waits.answer_of_task(answer, task_id=locked.pk, by=by))
         _record("task.complete", locked, user, {})
+        task_done.send(sender=Task, task=locked)
     return locked
 
 

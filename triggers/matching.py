@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,10 +14,18 @@ import orjson
 from leadsend.lib import ids
 from leadsend.lib.errors import LeadSendError
 from leadsend.lib.payloads import MARK, Reference, parsed
-from triggers import db_changes, filters
+from triggers import db_changes, filters, run_ends
 from triggers.flow import Flow, flow_of, scheduled_flow_of
 
 NO_FILTER = "{}"
+_WANTED: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], bool]] = {
+    "table": db_changes.is_wanted,
+    "ended": run_ends.is_wanted,
+}
+_UNWANTED = {
+    "table": "The trigger does not ask for this kind of change.",
+    "ended": "The trigger does not ask for runs that ended so.",
+}
 DEFAULT_TIMEOUT_S = 3600
 
 
@@ -218,12 +226,13 @@ def _refusal(target: Target, arrival: Arrival) -> dict[str, str] | None:
 
 
 def _unwanted(target: Target, arrival: Arrival) -> dict[str, str] | None:
-    """A table is watched for all its listeners together; each asked for some changes only."""
-    if not target.source.startswith("table:"):
+    """Tables and other workflows are watched for all listeners together; each asked for some."""
+    kind = target.source.partition(":")[0]
+    if kind not in _WANTED:
         return None
-    if db_changes.is_wanted(orjson.loads(target.cfg_text), arrival.scope()["event"]):
+    if _WANTED[kind](orjson.loads(target.cfg_text), arrival.scope()["event"]):
         return None
-    return told("filtered_out", "The trigger does not ask for this kind of change.")
+    return told("filtered_out", _UNWANTED[kind])
 
 
 def _filtered(target: Target, arrival: Arrival) -> dict[str, str] | None:

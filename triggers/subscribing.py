@@ -16,7 +16,15 @@ from leadsend.lib import clock
 from leadsend.lib.errors import Conflict, InvalidInput, Problem
 from registry.catalog import catalog
 from registry.sdk.trigger import TriggerType
-from triggers import db_changes, endpoints, hosted_forms, replay_jobs, scheduling
+from triggers import (
+    db_changes,
+    endpoints,
+    hosted_forms,
+    replay_jobs,
+    run_ends,
+    scheduling,
+    task_events,
+)
 from triggers.models import (
     AnswerMode,
     AuthMode,
@@ -186,6 +194,24 @@ def _keep_table(
     return _Way(db_changes.keep(workflow, trigger["id"], cfg))
 
 
+def _keep_end(
+    workflow: Workflow,
+    trigger: Mapping[str, Any],
+    cfg: Mapping[str, Any],
+    document: Mapping[str, Any],
+) -> _Way:
+    return _Way(run_ends.keep(workflow, trigger["id"], cfg))
+
+
+def _keep_tasks(
+    workflow: Workflow,
+    trigger: Mapping[str, Any],
+    cfg: Mapping[str, Any],
+    document: Mapping[str, Any],
+) -> _Way:
+    return _Way(task_events.source_of(trigger["trigger_key"], workflow.project_id))
+
+
 def _keep_webhook(
     workflow: Workflow,
     trigger: Mapping[str, Any],
@@ -285,4 +311,7 @@ _KEEPERS: Mapping[str, _Keeper] = {
     "form": _keep_form,
     "schedule": _keep_schedule,
     "db_change": _keep_table,
+    "workflow_ended": _keep_end,
+    "task_done": _keep_tasks,
+    "task_overdue": _keep_tasks,
 }

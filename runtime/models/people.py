@@ -51,6 +51,7 @@ class Task(ProjectRow):
         Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     due_at = models.DateTimeField(null=True, blank=True)
+    overdue_told_at = models.DateTimeField(null=True, blank=True, editable=False)
     workflow = models.ForeignKey(
         Workflow, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -87,6 +88,11 @@ class Task(ProjectRow):
         ]
         indexes = [
             models.Index(fields=["project", "status", "-id"], name="task_by_status"),
+            models.Index(
+                fields=["due_at"],
+                condition=Q(status="PENDING", overdue_told_at__isnull=True),
+                name="task_overdue",
+            ),
         ]
 
     def __str__(self) -> str:
